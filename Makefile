@@ -1,0 +1,73 @@
+# make, make install, make installcheck: the extension, as PGXS has it.
+# make check-unit: the core's own tests.  ./check.sh runs everything.
+
+EXTENSION = pg_infer
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_infer.control)
+MODULE_big = pg_infer
+
+CORE_DIRS = base math image tok model task
+CORE_OBJS = $(patsubst %.c,%.o,$(sort $(foreach d,$(CORE_DIRS),$(wildcard src/$(d)/*.c))))
+PG_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/pg/*.c)))
+COMMAND_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/import/*.c)))
+OBJS = $(CORE_OBJS) $(PG_OBJS)
+
+DATA_built = pg_infer--$(EXTVERSION).sql
+REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --inputdir=. --load-extension=pg_infer
+ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=pg_infer
+EXTRA_CLEAN = $(COMMAND_OBJS) build pg_infer--*.sql $(wildcard src/*/*.d test/*/*.d)
+
+PKG_CONFIG ?= pkg-config
+# Only what a backend needs is linked into pg_infer.so; jansson, HDF5 and libzip belong to the command.
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs icu-uc icu-i18n) -lm -ldl -pthread -Wl,--version-script=src/pg/exports.map
+COMMAND_LIBS = $(shell $(PKG_CONFIG) --libs jansson libzip icu-uc icu-i18n) -lm -ldl -pthread
+
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-declaration-after-statement \
+	-Wno-missing-field-initializers -ffp-contract=off -MMD -MP
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+override with_llvm = no
+include $(PGXS)
+
+# Instruction sets are chosen at run time: only the files named after one are compiled for it.
+src/math/kernels_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma
+src/math/kernels_avx2.o: CFLAGS += -mavx2 -mfma
+src/math/kernels_generic.o: CFLAGS += -fno-tree-vectorize
+$(CORE_OBJS) $(COMMAND_OBJS): CFLAGS += -Wsign-compare -fvisibility=hidden
+
+-include $(patsubst %.o,%.d,$(OBJS) $(COMMAND_OBJS))
+
+pg_infer--$(EXTVERSION).sql: $(sort $(wildcard src/pg/sql/*.sql))
+	cat $^ > $@
+
+all: build/pg_infer
+
+LIBPGCOMMON = $(shell $(PG_CONFIG) --pkglibdir)/../libpgcommon.a
+build/pg_infer: $(COMMAND_OBJS) $(CORE_OBJS)
+	@mkdir -p build
+	$(CC) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) \
+		$(libpq_pgport) -lpgcommon -lpgport -lcrypto
+
+install: install-command
+install-command: build/pg_infer
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) build/pg_infer '$(DESTDIR)$(bindir)/pg_infer'
+uninstall: uninstall-command
+uninstall-command:
+	rm -f '$(DESTDIR)$(bindir)/pg_infer'
+
+# One cmocka program a test file.
+UNIT_TESTS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/test_*.c)))
+UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) -lpgcommon -lpgport -lcrypto
+build/unit/%: test/unit/%.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAND_OBJS))
+	@mkdir -p build/unit
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Itest/unit -o $@ $^ $(UNIT_LIBS)
+
+unit-tests: $(UNIT_TESTS)
+check-unit: unit-tests
+	@set -e; for t in $(UNIT_TESTS); do echo "== $$t"; $$t; done
+
+.PHONY: install-command uninstall-command unit-tests check-unit

@@ -1,0 +1,55 @@
+/*
+ * params.h: named values, as a config has them.
+ *
+ * config.json and what the importer learnt beside it, flattened: nested keys joined by '.', sorted by key.
+ * The importer fills a Params from JSON, the image stores it, a reader sees it without copying; families
+ * read their configs from it with defaults, the same way in both places.
+ */
+#ifndef IMAGE_PARAMS_H
+#define IMAGE_PARAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef enum ParamType
+{
+	PARAM_NULL,
+	PARAM_BOOL,	  /* integer is 0 or 1 */
+	PARAM_INT,	  /* integer */
+	PARAM_DOUBLE, /* number */
+	PARAM_STRING, /* string */
+	PARAM_LIST	  /* string holds the JSON text of an array or of an empty object */
+} ParamType;
+
+typedef struct Param
+{
+	const char *key;
+	ParamType	type;
+	int64_t		integer;
+	double		number;
+	const char *string;
+} Param;
+
+typedef struct Params
+{
+	const Param *items; /* sorted by strcmp of key, keys unique */
+	int			 n;
+} Params;
+
+extern const Param *params_find(const Params *params, const char *key);
+
+/* The value of a key, or fallback when it is absent or null.  Another type (an int serves as a double, 0
+ * and 1 as no bool) or a value outside [low, high] is ERR_DATA naming key and value; false then. */
+extern bool params_int(const Params *params, const char *key, int fallback, int low, int high,
+					   int *value, Error *error);
+extern bool params_double(const Params *params, const char *key, double fallback, double *value,
+						  Error *error);
+extern bool params_bool(const Params *params, const char *key, bool fallback, bool *value,
+						Error *error);
+extern bool params_string(const Params *params, const char *key, const char *fallback,
+						  const char **value, Error *error);
+
+#endif

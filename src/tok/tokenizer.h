@@ -1,0 +1,80 @@
+/*
+ * tokenizer.h: text to token ids and back, over tables mapped from an image.
+ *
+ * A Tokenizer is a set of pointers into a mapped image: opening one parses and allocates nothing that
+ * lasts.  It is read-only and may be used by many threads at once, each with its own Arena.
+ * Positions are characters (not bytes) of the original text, 0-based here, through all normalizations.
+ */
+#ifndef TOK_TOKENIZER_H
+#define TOK_TOKENIZER_H
+
+#include <stdint.h>
+
+#include "image/image.h"
+
+typedef enum Truncate
+{
+	TRUNCATE_ERROR, /* too long is ERR_LIMIT */
+	TRUNCATE_END,	/* what is too much is cut from the end of the longer part (longest_first) */
+	TRUNCATE_START
+} Truncate;
+
+/* One text or pair as the model takes it; arrays live in the caller's arena. */
+typedef struct Encoding
+{
+	int		  n;
+	int32_t	 *ids;
+	int32_t	 *type_ids;
+	int32_t	 *pos;		/* first character of the original part; -1 for special tokens of the template */
+	int32_t	 *len;		/* characters; 0 for those */
+	int8_t	 *sequence; /* 1 or 2: the text or its pair; 0 for special tokens of the template */
+	int32_t	 *shape_ids, *pronunciation_ids; /* RoCBert; NULL elsewhere */
+	int		  n_whole;	/* tokens before truncation, special ones included */
+} Encoding;
+
+typedef struct EncodeOptions
+{
+	bool	 add_special_tokens;
+	int		 max_length; /* of the whole encoding; 0: no limit */
+	Truncate truncate;
+	/* Asked every few thousand characters; true stops with ERR_CANCELLED.  May be NULL. */
+	bool (*interrupted)(void *argument);
+	void *argument;
+} EncodeOptions;
+
+typedef struct TokenizerTables TokenizerTables; /* tok/tables.h */
+
+typedef struct Tokenizer
+{
+	const TokenizerTables *tables;	/* the header of section "tokenizer" */
+	const Image			  *image;
+	int					   n_vocab; /* ids are 0 .. n_vocab - 1, holes possible */
+	int32_t				   unk_id, cls_id, sep_id, pad_id, mask_id, bos_id, eos_id; /* -1: none */
+	const void			  *state[16]; /* pointers to the tables its components walk, in tables.h's order */
+} Tokenizer;
+
+/* Binds the tables of an image.  ERR_NOT_FOUND when the image has no tokenizer. */
+extern bool tokenizer_open(Tokenizer *tokenizer, const Image *image, Error *error);
+
+/* Encodes text, or text and pair (pair NULL: single), UTF-8 of the given lengths.  Too long under
+ * TRUNCATE_ERROR: ERR_LIMIT, message "text has N tokens, but at most M are allowed". */
+extern bool tokenizer_encode(const Tokenizer *tokenizer, Arena *arena, const char *text,
+							 size_t length, const char *pair, size_t pair_length,
+							 const EncodeOptions *options, Encoding *encoding, Error *error);
+
+/* The number of special tokens that the template adds to a text (pair false) or a pair. */
+extern int tokenizer_template_size(const Tokenizer *tokenizer, bool pair);
+
+/* Ids back to text, as the Hugging Face tokenizer's decode, clean-up included when its config asks for it.
+ * Ids outside the vocabulary decode to nothing.  NUL-terminated, in the arena. */
+extern bool tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
+							 bool skip_special_tokens, char **text, size_t *length, Error *error);
+
+/* The token string of an id, or NULL for a hole; and whether it is a special token.  Points into the image. */
+extern const char *tokenizer_token(const Tokenizer *tokenizer, int32_t id, size_t *length);
+extern bool		   tokenizer_is_special(const Tokenizer *tokenizer, int32_t id);
+
+/* The id of a token string, or -1. */
+extern int32_t tokenizer_id(const Tokenizer *tokenizer, const char *token, size_t length);
+
+#endif
