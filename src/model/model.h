@@ -67,14 +67,28 @@ struct Binder
 /* Shorthands; format and arguments make the name below the base prefix, as "encoder.layer.%d.output". */
 extern bool bind_matrix(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char *format, ...)
 	__attribute__((format(printf, 6, 7)));	/* the checkpoint has <name>.weight and <name>.bias */
+extern bool bind_optional_matrix(Binder *binder, Matrix *matrix, int n, int k, bool bias,
+								 const char *format, ...)
+	__attribute__((format(printf, 6, 7)));	/* absent: matrix->panels is NULL */
 extern bool bind_table(Binder *binder, Table *table, int rows, int columns, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));	/* <name>.weight */
 extern bool bind_norm(Binder *binder, const float **weight, const float **bias, int n,
 					  const char *format, ...)
 	__attribute__((format(printf, 5, 6)));	/* <name>.weight, <name>.bias; bias NULL: without */
-/* Several layers as one matrix: prefix (without dot) and NULL-terminated list of names with rows each n. */
+/* Layers of n rows each as one matrix, <prefix>.<name> in the image: the checkpoint's <prefix>.<parts[i]>.weight
+ * and .bias, one below the other; format and arguments make the prefix. */
 extern bool bind_stacked(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char *name,
-						 const char *prefix, const char *const *parts, int n_parts);
+						 const char *const *parts, int n_parts, const char *format, ...)
+	__attribute__((format(printf, 9, 10)));
+
+/* The binder that finds tensors in an open image; a missing one is ERR_NOT_FOUND, another size ERR_DATA. */
+typedef struct ImageBinder
+{
+	Binder		 binder;
+	const Image *image;
+} ImageBinder;
+
+extern void image_binder_init(ImageBinder *binder, const Image *image, Error *error);
 
 /* ---- a batch ---- */
 
@@ -114,9 +128,10 @@ typedef struct Model
 	const void	  *weights; /* the family's */
 	const Image	  *image;
 	int			   hidden_size, n_layers, vocab_size, type_vocab_size;
-	int			   max_tokens; /* positions the weights allow in one sequence; INT_MAX: no limit */
-	bool		   has_pooler;
-	Arena		   arena; /* config and weights */
+	int			   max_tokens;	/* positions the weights allow in one sequence; INT_MAX: no limit */
+	int			   n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
+	bool		   has_pooler;	/* known once the weights are bound */
+	Arena		   arena;		/* config and weights */
 } Model;
 
 struct Family
@@ -124,14 +139,18 @@ struct Family
 	const char		   *model_type;	 /* config.json's, "bert" */
 	const char		   *base_prefix; /* "bert." */
 	const Architecture *architectures; /* ends with a NULL name; the first is the base model */
-	size_t				config_size, weights_size;
+	size_t				config_size;
 
 	/* Numbers from config.json, family defaults for what is missing; checks that they go together, and fills
 	 * the Model's public numbers. */
 	bool (*configure)(void *config, const Params *params, Model *model, Error *error);
 
-	/* Names every tensor that the head needs, in an order that depends on config and head only. */
-	bool (*bind)(void *weights, const void *config, Head head, Binder *binder);
+	/* Bytes of the family's weights for a config. */
+	size_t (*weights_size)(const void *config);
+
+	/* Names every tensor that the head needs, in an order that depends on config and head only; says in
+	 * model->has_pooler what it found. */
+	bool (*bind)(Model *model, void *weights, Binder *binder);
 
 	/* Bytes that forward needs for batches within these bounds, and a crew of that size. */
 	size_t (*workspace)(const Model *model, int max_tokens, int max_seqs, int crew_size);
@@ -146,11 +165,16 @@ extern const Family *const families[];
 extern const Family		  *family_find(const char *model_type);
 
 /* Decides family and head from config.json (and the option "architecture", NULL when not given): fills
- * family, head, config and the public numbers.  Weights are not touched. */
+ * family, head, config and the public numbers.  Weights are not touched.  The class is the option's, else
+ * config.json's architectures[0], else the family's base model; the family is model_type's, else the one that has
+ * this class.  model_close gives the memory back, after a failure too. */
 extern bool model_configure(Model *model, const Params *config, const char *architecture,
 							Error *error);
 
-/* A model over an open image: configured and bound, ready to compute. */
+/* Has the family name every tensor of a configured model to a binder: an importer's, or the image's. */
+extern bool model_bind(Model *model, Binder *binder);
+
+/* A model over an open image: configured and bound, ready to compute.  The image must outlive it. */
 extern bool model_open(Model *model, const Image *image, const Kernels *kernels, Error *error);
 extern void model_close(Model *model);
 
