@@ -25,11 +25,13 @@ typedef struct Crew
 	atomic_bool *cancel;  /* somebody wants this work stopped; may be NULL */
 } Crew;
 
-/* How many threads may compute here: the affinity mask, bounded by the cgroup's processor quota (v1 and
- * v2, rounded up), at least 1. */
+#define TEAM_MAX 1024 /* threads of one team */
+
+/* How many threads may compute here: processors_available(), at most TEAM_MAX. */
 extern int team_default_size(void);
 
-/* Starts size - 1 threads; NULL on error.  cpus, when not NULL, names the processor each rank is bound to. */
+/* Starts size - 1 threads; NULL on error.  cpus, when not NULL, names the processor each rank is bound to; the
+ * leader goes back to where it was with team_destroy. */
 extern Team *team_create(int size, const int *cpus, Error *error);
 extern void	 team_destroy(Team *team);
 extern int	 team_size(const Team *team);
