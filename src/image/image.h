@@ -4,9 +4,10 @@
  * Written once by the importer, mapped read-only by the engine and by every backend, walked in place.
  * Layout (little-endian; offsets from the start of the file; sections aligned to 64 bytes, tensors' panels
  * to 4096):
- *	 header		magic "pginfer\0", format version, file size, section count, checksum of header and directory
- *	 directory	one entry a section: type, name, offset, size, XXH3-64 of its bytes, and the tensor's numbers
+ *	 header		magic "pginfer\0", format version, file size, section count, checksums of header and directory
  *	 sections	params, strings (labels, texts), tensors, the tokenizer's tables
+ *	 directory	one entry a section: type, name, offset, size, XXH3-64 of its bytes, and the tensor's numbers
+ * image/layout.h has every byte.
  * The digest is the SHA-256 of the whole file, and the file's name.  Nothing in an image depends on the
  * machine, the path or the time of the import.
  */
@@ -26,7 +27,7 @@
 typedef enum SectionType
 {
 	SECTION_PARAMS = 1, /* "config": config.json; "model": what the importer decided (below) */
-	SECTION_TEXT,		/* bytes, a NUL behind them: "config.json", "README.md" (model card) */
+	SECTION_TEXT,		/* bytes, a NUL behind them that size does not count: "config.json", "README.md" (model card) */
 	SECTION_STRINGS,	/* u32 n, u32 offsets[n + 1], bytes; each string ends in NUL: "labels", "prompts" */
 	SECTION_MATRIX,		/* a Matrix: panels, then bias, scale, sum as far as there are */
 	SECTION_TABLE,		/* a Table */
@@ -87,8 +88,11 @@ extern const char *image_string(const Image *image, const char *name, int index)
 
 typedef struct ImageWriter ImageWriter;
 
-/* Starts a file beside its final place: <path>.  The caller names a temporary path. */
+/* Starts a new file (an existing one is an error).  The caller names a temporary path and renames it. */
 extern ImageWriter *image_writer_create(const char *path, Error *error);
+
+/* Goes on behind the sections of a finished image, which is invalid until it is finished again. */
+extern ImageWriter *image_writer_append(const char *path, Error *error);
 
 /* Sections are written in the order of the calls, which must not depend on anything but the model. */
 extern bool image_write_params(ImageWriter *writer, const char *name, const Params *params,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 
 typedef enum ParamType
@@ -51,5 +52,34 @@ extern bool params_bool(const Params *params, const char *key, bool fallback, bo
 						Error *error);
 extern bool params_string(const Params *params, const char *key, const char *fallback,
 						  const char **value, Error *error);
+
+/* ---- collecting: keys in any order, copied into the arena ---- */
+
+typedef struct ParamsBuilder
+{
+	Arena *arena;
+	Param *items;
+	int	   n, capacity;
+} ParamsBuilder;
+
+extern void params_builder_init(ParamsBuilder *builder, Arena *arena);
+extern bool params_add(ParamsBuilder *builder, const Param *param, Error *error);
+extern bool params_add_int(ParamsBuilder *builder, const char *key, int64_t value, Error *error);
+extern bool params_add_bool(ParamsBuilder *builder, const char *key, bool value, Error *error);
+extern bool params_add_string(ParamsBuilder *builder, const char *key, const char *value,
+							  Error *error);
+
+/* Sorts what was added; a key added twice is ERR_DATA.  The result lives in the arena. */
+extern bool params_build(ParamsBuilder *builder, Params *params, Error *error);
+
+/* ---- the bytes of a params section (params.c) ---- */
+
+/* How many bytes params_serialize writes; 0 when they are more than a section may have (4 GB). */
+extern size_t params_size(const Params *params);
+extern void	  params_serialize(const Params *params, uint8_t *out);
+
+/* Checks the bytes and makes a Params whose strings point into them.  ERR_CORRUPT, ERR_MEMORY. */
+extern bool params_parse(Params *params, Arena *arena, const uint8_t *data, size_t size,
+						 Error *error);
 
 #endif
