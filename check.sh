@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Builds pg_infer and runs every test there is, on Debian 12, as root or with sudo for apt and the installation.
+#   ./check.sh [LAYER...]     all layers, or some of: style units fuzz regress pgtap isolation clusters
+# PG_CONFIG chooses a PostgreSQL other than Debian's.  Logs stay in build/check.  The last line is "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")"
+export LC_ALL=C.UTF-8
+
+. tools/cluster.sh
+
+passed=0
+failed=0
+
+finish() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+    exit
+}
+
+# Something without which no test runs.
+need() {
+    local title=$1 begin=$SECONDS
+    shift
+    if "$@" >"build/check/$title.log" 2>&1; then
+        echo "$title: done in $((SECONDS - begin)) s"
+    else
+        tail -n 40 "build/check/$title.log"
+        echo "$title: failed"
+        failed=$((failed + 1))
+        finish
+    fi
+}
+
+wanted=" $* "
+# Runs a command and counts the tests in what it prints: TAP, or pg_regress's lines.  One that breaks off, or
+# runs no test, is a failure too.
+layer() {
+    local title=$1 begin=$SECONDS log="build/check/$1.log" status good bad skipped
+    shift
+    [ "$wanted" = "  " ] || [ "${wanted#* "$title" }" != "$wanted" ] || return
+    "$@" >"$log" 2>&1
+    status=$?
+    read -r good bad skipped < <(awk '
+        /^ok .*# (SKIP|skip)/ { skipped++; next }
+        /^ok / || / \.\.\. ok( |$)/ { good++ }
+        /^not ok / || / \.\.\. (FAILED|failed)/ { bad++ }
+        END { print good + 0, bad + 0, skipped + 0 }' "$log")
+    if [ "$bad" = 0 ] && { [ "$status" != 0 ] || [ "$good" = 0 ]; }; then
+        bad=1
+    fi
+    if [ "$bad" != 0 ]; then
+        grep -nE -A 12 '^not ok |\.\.\. (FAILED|failed)' "$log" | head -n 200
+        echo "... the end of $log:"
+        tail -n 30 "$log"
+        failures "$title"
+    fi
+    [ "$skipped" = 0 ] && skipped= || skipped=", $skipped not for this machine"
+    echo "$title: $good passed, $bad failed$skipped ($((SECONDS - begin)) s)"
+    passed=$((passed + good))
+    failed=$((failed + bad))
+}
+
+# What a failed layer left to look at, kept beside its log.
+failures() {
+    local file
+    for file in "$tree"/regression.diffs "$tree"/output_iso/regression.diffs; do
+        [ -s "$file" ] && head -n 200 "$file"
+    done
+    if [ -d "$tree/tmp_check/log" ]; then
+        rm -rf "build/check/$1"
+        cp -r "$tree/tmp_check/log" "build/check/$1"
+    fi
+    [ ! -e "$scratch/server.log" ] || cp "$scratch/server.log" "build/check/$1-server.log"
+}
+
+compile() {
+    make -j"$(nproc)" all unit-tests && as_root make -s install
+}
+
+# clang sees other mistakes than gcc; it compiles a copy, so that no object is mixed.
+compile_clang() {
+    mkdir -p build/clang/test
+    cp -a Makefile pg_infer.control src build/clang/
+    cp -a test/unit build/clang/test/
+    find build/clang -name '*.o' -delete
+    make -C build/clang -j"$(nproc)" CC=clang all unit-tests
+}
+
+# The tests run in a copy of the tree that belongs to the cluster's user.
+copy_tree() {
+    tree=$scratch/pg_infer
+    mkdir -p "$tree/build"
+    cp -a Makefile pg_infer.control README.md .clang-format src sql expected test tools doc "$tree/"
+    cp -a build/unit "$tree/build/"
+    [ -z "$cluster_user" ] || chown -R "$cluster_user" "$tree"
+}
+
+in_tree() {
+    as_server env -C "$tree" "$@"
+}
+
+units() {
+    local test status=0
+    for test in build/unit/test_*; do
+        [ -x "$test" ] && [ ! -d "$test" ] || continue
+        echo "== $test"
+        in_tree env CMOCKA_MESSAGE_OUTPUT=TAP "$test" || status=1
+    done
+    return $status
+}
+
+pgtap() {
+    createdb pgtap && psql -Xqd pgtap -c 'CREATE EXTENSION pg_infer' -c 'CREATE EXTENSION pgtap' &&
+        in_tree pg_prove --verbose --dbname pgtap --ext .sql --recurse test/pgtap
+}
+
+clusters() {
+    local pgxs
+    pgxs=$(dirname "$($PG_CONFIG --pgxs)")/..
+    in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE TESTDIR="$tree" PG_REGRESS="$pgxs/test/regress/pg_regress" \
+        PG_INFER_MINILM="$scratch/models/minilm" \
+        prove --verbose -I "$pgxs/test/perl" -I test/perl --ext .pl --recurse test/t
+}
+
+mkdir -p build/check
+need packages tools/setup-debian build test model
+need compile compile
+need compile-clang compile_clang
+need model tools/fetch-minilm
+
+cluster_scratch
+copy_tree
+cluster_model build/models/minilm
+
+layer style tools/style-check
+layer units units
+layer fuzz make -s fuzz-replay
+need cluster cluster_start </dev/null
+layer regress in_tree make -s installcheck ISOLATION=
+layer pgtap pgtap
+layer isolation in_tree make -s installcheck REGRESS=
+layer clusters clusters
+finish
