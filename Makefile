@@ -25,7 +25,9 @@ COMMAND_LIBS = $(shell $(PKG_CONFIG) --libs jansson libzip icu-uc icu-i18n) -lm 
 
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-declaration-after-statement \
-	-Wno-missing-field-initializers -ffp-contract=off -MMD -MP
+	-Wno-missing-field-initializers -ffp-contract=off -MMD -MP $(CLANG_CFLAGS)
+# PostgreSQL's own flags are the ones that its gcc knew.
+CLANG_CFLAGS = $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -68,6 +70,6 @@ build/unit/%: test/unit/%.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAN
 
 unit-tests: $(UNIT_TESTS)
 check-unit: unit-tests
-	@set -e; for t in $(UNIT_TESTS); do echo "== $$t"; $$t; done
+	@status=0; for t in $(UNIT_TESTS); do echo "== $$t"; $$t || status=1; done; exit $$status
 
 .PHONY: install-command uninstall-command unit-tests check-unit
