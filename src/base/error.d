@@ -1,3 +1,0 @@
-src/base/error.o: src/base/error.c src/base/error.h
-
-src/base/error.h:
