@@ -100,6 +100,7 @@ typedef struct Batch
 	const int32_t *input_ids;	   /* (n_tokens), each inside the vocabulary: model_check() */
 	const int32_t *token_type_ids; /* (n_tokens) or NULL: zeros */
 	const int32_t *position_ids;   /* (n_tokens) or NULL: the family's own */
+	bool		   pooler;		   /* the pooler's output is wanted too */
 } Batch;
 
 /* What forward leaves in the workspace; valid until its next use. */
@@ -107,7 +108,7 @@ typedef struct Output
 {
 	const float *hidden_states; /* (n_tokens, hidden_size), stride ld: the last layer's */
 	long		 ld;
-	const float *pooled;		/* (n_seqs, hidden_size), stride ld; NULL without pooler */
+	const float *pooled;		/* (n_seqs, hidden_size), stride ld; NULL unless asked for and there */
 } Output;
 
 /* Memory for a forward pass; its owner allocates model_workspace() bytes, 64-byte aligned, once. */
@@ -123,6 +124,7 @@ typedef struct Model
 {
 	const Family  *family;
 	const Kernels *kernels;
+	const char	  *architecture; /* the class */
 	Head		   head;
 	const void	  *config;	/* the family's */
 	const void	  *weights; /* the family's */
@@ -159,6 +161,8 @@ struct Family
 	bool (*forward)(const Model *model, const Batch *batch, Workspace *workspace, Crew *crew,
 					Output *output);
 };
+
+extern const Family family_bert; /* bert.c */
 
 /* All families, ending with NULL; and the one for a model_type, or NULL. */
 extern const Family *const families[];

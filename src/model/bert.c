@@ -1,0 +1,290 @@
+/*
+ * bert.c: BERT (Devlin et al. 2018), model type "bert".
+ *
+ *	 x = LN(word[id] + position[p] + type[t])
+ *	 layer:	x = LN(x + Wo · attention(x) + bo);  x = LN(x + W2 · act(W1 · x + b1) + b2)
+ *	 pooled = tanh(Wp · x[first token] + bp)
+ *
+ * Sentence-transformers' checkpoints may come without the pooler.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include "model/block.h"
+
+typedef struct BertConfig
+{
+	int				hidden_size, n_layers, intermediate_size;
+	int				vocab_size, type_vocab_size, max_positions;
+	float			layer_norm_eps;
+	Activation		hidden_act;
+	bool			absolute_positions; /* position_embedding_type */
+	AttentionConfig attention;
+} BertConfig;
+
+typedef struct BertLayer
+{
+	Matrix query_key_value;	 /* (3 hidden, hidden) */
+	Table  distance;		 /* (2 max_positions - 1, head_dim), with relative positions */
+	Matrix attention_output; /* (hidden, hidden) */
+	Norm   attention_norm;
+	Matrix intermediate; /* (intermediate, hidden) */
+	Matrix output;		 /* (hidden, intermediate) */
+	Norm   output_norm;
+} BertLayer;
+
+typedef struct BertWeights
+{
+	Table	  word;		/* (vocab, hidden) */
+	Table	  position; /* (max_positions, hidden), with absolute positions */
+	Table	  type;		/* (type_vocab, hidden) */
+	Norm	  norm;
+	Matrix	  pooler;	/* (hidden, hidden); without panels: none */
+	BertLayer layers[]; /* (n_layers) */
+} BertWeights;
+
+typedef struct BertState
+{
+	Pass		pass;
+	int32_t	   *positions;	   /* (tokens) */
+	Activations hidden_states; /* (tokens, hidden) */
+	Activations qkv;		   /* (tokens, 3 hidden) */
+	Activations context;	   /* (tokens, hidden) */
+	Activations intermediate;  /* (tokens, intermediate), where qkv and context were */
+	Activations first;		   /* (seqs, hidden) */
+	Activations pooled;		   /* (seqs, hidden) */
+} BertState;
+
+/* ---- config ---- */
+
+static const Architecture architectures[] = {
+	{"BertModel", HEAD_BASE},
+	{"BertForMaskedLM", HEAD_MASKED_LM},
+	{"BertLMHeadModel", HEAD_CAUSAL_LM},
+	{"BertForSequenceClassification", HEAD_SEQUENCE_CLASSIFICATION},
+	{"BertForMultipleChoice", HEAD_MULTIPLE_CHOICE},
+	{"BertForTokenClassification", HEAD_TOKEN_CLASSIFICATION},
+	{"BertForQuestionAnswering", HEAD_QUESTION_ANSWERING},
+	{"BertForNextSentencePrediction", HEAD_NEXT_SENTENCE},
+	{"BertForPreTraining", HEAD_PRE_TRAINING},
+	{NULL, HEAD_BASE},
+};
+
+static bool
+configure_positions(BertConfig *config, const Params *params, Error *error)
+{
+	const char *type;
+
+	if (!params_string(params, "position_embedding_type", "absolute", &type, error))
+		return false;
+	config->absolute_positions = strcmp(type, "absolute") == 0;
+	config->attention.max_distance = config->max_positions;
+	if (config->absolute_positions)
+		config->attention.relative = RELATIVE_NONE;
+	else if (strcmp(type, "relative_key") == 0)
+		config->attention.relative = RELATIVE_KEY;
+	else if (strcmp(type, "relative_key_query") == 0)
+		config->attention.relative = RELATIVE_KEY_QUERY;
+	else
+		return error_set(error, ERR_UNSUPPORTED, "position_embedding_type \"%s\" is not supported",
+						 type);
+	return true;
+}
+
+static bool
+bert_configure(void *out, const Params *params, Model *model, Error *error)
+{
+	BertConfig *config = out;
+	const char *act;
+	double		eps;
+
+	if (!params_int(params, "vocab_size", 30522, 1, 1 << 28, &config->vocab_size, error) ||
+		!params_int(params, "hidden_size", 768, 1, 1 << 16, &config->hidden_size, error) ||
+		!params_int(params, "num_hidden_layers", 12, 1, 1 << 12, &config->n_layers, error) ||
+		!params_int(params, "num_attention_heads", 12, 1, 1 << 16, &config->attention.heads,
+					error) ||
+		!params_int(params, "intermediate_size", 3072, 1, 1 << 20, &config->intermediate_size,
+					error) ||
+		!params_int(params, "max_position_embeddings", 512, 1, 1 << 20, &config->max_positions,
+					error) ||
+		!params_int(params, "type_vocab_size", 2, 1, 1 << 16, &config->type_vocab_size, error) ||
+		!params_double(params, "layer_norm_eps", 1e-12, &eps, error) ||
+		!params_string(params, "hidden_act", "gelu", &act, error) ||
+		!params_bool(params, "is_decoder", false, &config->attention.causal, error) ||
+		!activation_from_name(act, &config->hidden_act, error) ||
+		!configure_positions(config, params, error))
+		return false;
+	if (config->hidden_size % config->attention.heads != 0)
+		return error_set(error, ERR_DATA,
+						 "hidden_size %d is not a multiple of num_attention_heads %d",
+						 config->hidden_size, config->attention.heads);
+	if (!(eps >= 0.0 && eps <= 1.0))
+		return error_set(error, ERR_DATA, "layer_norm_eps %g is not between 0 and 1", eps);
+	config->layer_norm_eps = (float) eps;
+	config->attention.head_dim = config->hidden_size / config->attention.heads;
+	model->hidden_size = config->hidden_size;
+	model->n_layers = config->n_layers;
+	model->vocab_size = config->vocab_size;
+	model->type_vocab_size = config->type_vocab_size;
+	model->max_tokens = config->max_positions;
+	model->n_positions = config->absolute_positions ? config->max_positions : 0;
+	return true;
+}
+
+/* ---- weights ---- */
+
+static size_t
+bert_weights_size(const void *config)
+{
+	return sizeof(BertWeights) +
+		   (size_t) ((const BertConfig *) config)->n_layers * sizeof(BertLayer);
+}
+
+static bool
+bind_layer(BertLayer *layer, const BertConfig *config, int i, Binder *binder)
+{
+	static const char *const qkv[] = {"query", "key", "value"};
+	int						 hidden = config->hidden_size, inner = config->intermediate_size;
+
+	return bind_stacked(binder, &layer->query_key_value, hidden, hidden, true, "query_key_value",
+						qkv, 3, "encoder.layer.%d.attention.self", i) &&
+		   (config->attention.relative == RELATIVE_NONE ||
+			bind_table(binder, &layer->distance, 2 * config->max_positions - 1,
+					   config->attention.head_dim,
+					   "encoder.layer.%d.attention.self.distance_embedding", i)) &&
+		   bind_matrix(binder, &layer->attention_output, hidden, hidden, true,
+					   "encoder.layer.%d.attention.output.dense", i) &&
+		   bind_norm(binder, &layer->attention_norm.weight, &layer->attention_norm.bias, hidden,
+					 "encoder.layer.%d.attention.output.LayerNorm", i) &&
+		   bind_matrix(binder, &layer->intermediate, inner, hidden, true,
+					   "encoder.layer.%d.intermediate.dense", i) &&
+		   bind_matrix(binder, &layer->output, hidden, inner, true, "encoder.layer.%d.output.dense",
+					   i) &&
+		   bind_norm(binder, &layer->output_norm.weight, &layer->output_norm.bias, hidden,
+					 "encoder.layer.%d.output.LayerNorm", i);
+}
+
+static bool
+bert_bind(Model *model, void *out, Binder *binder)
+{
+	const BertConfig *config = model->config;
+	BertWeights		 *weights = out;
+	int				  hidden = config->hidden_size;
+
+	if (!bind_table(binder, &weights->word, config->vocab_size, hidden,
+					"embeddings.word_embeddings") ||
+		(config->absolute_positions &&
+		 !bind_table(binder, &weights->position, config->max_positions, hidden,
+					 "embeddings.position_embeddings")) ||
+		!bind_table(binder, &weights->type, config->type_vocab_size, hidden,
+					"embeddings.token_type_embeddings") ||
+		!bind_norm(binder, &weights->norm.weight, &weights->norm.bias, hidden,
+				   "embeddings.LayerNorm"))
+		return false;
+	for (int i = 0; i < config->n_layers; i++)
+		if (!bind_layer(&weights->layers[i], config, i, binder))
+			return false;
+	if (!bind_optional_matrix(binder, &weights->pooler, hidden, hidden, true, "pooler.dense"))
+		return false;
+	model->has_pooler = weights->pooler.panels != NULL;
+	return true;
+}
+
+/* ---- computing ---- */
+
+/* Lays out a pass over a workspace, or counts its bytes when base is NULL. */
+static size_t
+bert_state(BertState *state, const Model *model, char *base, int max_tokens, int max_seqs)
+{
+	const BertConfig *config = model->config;
+	int				  hidden = config->hidden_size, inner = config->intermediate_size;
+	int	   longest = max_tokens < config->max_positions ? max_tokens : config->max_positions;
+	Carver carver = {.base = base}, overlay;
+
+	carve_pass(&carver, &state->pass, max_tokens > max_seqs ? max_tokens : max_seqs,
+			   hidden > inner ? hidden : inner, attention_floats(&config->attention, longest));
+	state->positions = carve(&carver, (size_t) max_tokens, sizeof(int32_t));
+	state->hidden_states = carve_activations(&carver, max_tokens, hidden);
+	state->first = carve_activations(&carver, max_seqs, hidden);
+	state->pooled = carve_activations(&carver, max_seqs, hidden);
+	overlay = carver;
+	state->qkv = carve_activations(&carver, max_tokens, 3 * hidden);
+	state->context = carve_activations(&carver, max_tokens, hidden);
+	state->intermediate = carve_activations(&overlay, max_tokens, inner);
+	return carver.used > overlay.used ? carver.used : overlay.used;
+}
+
+static size_t
+bert_workspace(const Model *model, int max_tokens, int max_seqs, int crew_size)
+{
+	Crew	  crew = {.size = crew_size};
+	BertState state = {.pass = {.crew = &crew}};
+
+	return bert_state(&state, model, NULL, max_tokens, max_seqs);
+}
+
+static bool
+bert_layer(Pass *pass, const BertConfig *config, const BertLayer *layer, BertState *state)
+{
+	Activations *x = &state->hidden_states;
+
+	return query_key_value(pass, &config->attention, &layer->query_key_value, x, &state->qkv) &&
+		   attention(pass, &config->attention, &state->qkv, &layer->distance, &state->context) &&
+		   linear(pass, &layer->attention_output, &state->context, x, ACTIVATION_NONE, x) &&
+		   layer_norm(pass, x, &layer->attention_norm, config->layer_norm_eps) &&
+		   linear(pass, &layer->intermediate, x, &state->intermediate, config->hidden_act, NULL) &&
+		   linear(pass, &layer->output, &state->intermediate, x, ACTIVATION_NONE, x) &&
+		   layer_norm(pass, x, &layer->output_norm, config->layer_norm_eps);
+}
+
+static bool
+bert_forward(const Model *model, const Batch *batch, Workspace *workspace, Crew *crew,
+			 Output *output)
+{
+	const BertConfig  *config = model->config;
+	const BertWeights *weights = model->weights;
+	BertState		   state = {.pass = {.kernels = model->kernels, .batch = batch, .crew = crew}};
+	Pass			  *pass = &state.pass;
+	Activations		  *x = &state.hidden_states;
+	EmbeddingPart	   parts[3] = {{&weights->word, batch->input_ids}};
+	int				   n_parts = 1;
+
+	bert_state(&state, model, workspace->base, batch->n_tokens, batch->n_seqs);
+	if (config->absolute_positions)
+	{
+		if (batch->position_ids == NULL)
+			sequence_positions(pass, state.positions);
+		parts[n_parts++] =
+			(EmbeddingPart){&weights->position,
+							batch->position_ids != NULL ? batch->position_ids : state.positions};
+	}
+	parts[n_parts++] = (EmbeddingPart){&weights->type, batch->token_type_ids};
+	embeddings(pass, parts, n_parts, x);
+	if (!layer_norm(pass, x, &weights->norm, config->layer_norm_eps))
+		return false;
+	for (int i = 0; i < config->n_layers; i++)
+		if (!bert_layer(pass, config, &weights->layers[i], &state))
+			return false;
+	if (batch->pooler && model->has_pooler &&
+		!pooler(pass, &weights->pooler, x, &state.first, &state.pooled))
+		return false;
+	if (!crew_wait(crew))
+		return false;
+	if (crew->rank == 0)
+		*output = (Output){.hidden_states = x->x,
+						   .ld = x->ld,
+						   .pooled = batch->pooler && model->has_pooler ? state.pooled.x : NULL};
+	return true;
+}
+
+const Family family_bert = {
+	.model_type = "bert",
+	.base_prefix = "bert.",
+	.architectures = architectures,
+	.config_size = sizeof(BertConfig),
+	.configure = bert_configure,
+	.weights_size = bert_weights_size,
+	.bind = bert_bind,
+	.workspace = bert_workspace,
+	.forward = bert_forward,
+};

@@ -1,0 +1,198 @@
+/*
+ * bind.c: the names of tensors, and finding them in an image.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/model.h"
+
+#define NAME_MAX_BYTES 256
+
+/* Writes a name, or sets the error when it is too long. */
+static bool
+name_format(Binder *binder, char *name, const char *format, va_list args)
+{
+	int length = vsnprintf(name, NAME_MAX_BYTES, format, args);
+
+	if (length < 0 || length >= NAME_MAX_BYTES)
+		return error_set(binder->error, ERR_LIMIT,
+						 "a tensor's name has %d bytes, but at most %d are allowed", length,
+						 NAME_MAX_BYTES - 1);
+	return true;
+}
+
+/* Joins two pieces of a name. */
+static bool
+name_join(Binder *binder, char *name, const char *left, const char *right)
+{
+	int length = snprintf(name, NAME_MAX_BYTES, "%s.%s", left, right);
+
+	if (length < 0 || length >= NAME_MAX_BYTES)
+		return error_set(binder->error, ERR_LIMIT,
+						 "a tensor's name has %d bytes, but at most %d are allowed", length,
+						 NAME_MAX_BYTES - 1);
+	return true;
+}
+
+/* A tensor that is one part of the checkpoint: <name>.<suffix>, called image_name in the image. */
+static bool
+bind_single(Binder *binder, SectionType type, const char *image_name, const char *name,
+			const char *suffix, int rows, int columns, bool bias, bool optional, void *destination)
+{
+	char	   part[NAME_MAX_BYTES];
+	TensorSpec spec = {.type = type,
+					   .name = image_name,
+					   .n_parts = 1,
+					   .parts = {part},
+					   .rows = {rows},
+					   .columns = columns,
+					   .bias = bias,
+					   .optional = optional};
+
+	return name_join(binder, part, name, suffix) && binder->tensor(binder, &spec, destination);
+}
+
+bool
+bind_matrix(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char *format, ...)
+{
+	char	name[NAME_MAX_BYTES];
+	va_list args;
+	bool	named;
+
+	va_start(args, format);
+	named = name_format(binder, name, format, args);
+	va_end(args);
+	return named &&
+		   bind_single(binder, SECTION_MATRIX, name, name, "weight", n, k, bias, false, matrix);
+}
+
+bool
+bind_optional_matrix(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char *format,
+					 ...)
+{
+	char	name[NAME_MAX_BYTES];
+	va_list args;
+	bool	named;
+
+	va_start(args, format);
+	named = name_format(binder, name, format, args);
+	va_end(args);
+	return named &&
+		   bind_single(binder, SECTION_MATRIX, name, name, "weight", n, k, bias, true, matrix);
+}
+
+bool
+bind_table(Binder *binder, Table *table, int rows, int columns, const char *format, ...)
+{
+	char	name[NAME_MAX_BYTES];
+	va_list args;
+	bool	named;
+
+	va_start(args, format);
+	named = name_format(binder, name, format, args);
+	va_end(args);
+	return named && bind_single(binder, SECTION_TABLE, name, name, "weight", rows, columns, false,
+								false, table);
+}
+
+bool
+bind_norm(Binder *binder, const float **weight, const float **bias, int n, const char *format, ...)
+{
+	char	name[NAME_MAX_BYTES], full[NAME_MAX_BYTES];
+	va_list args;
+	bool	named;
+
+	va_start(args, format);
+	named = name_format(binder, name, format, args);
+	va_end(args);
+	if (!named || !name_join(binder, full, name, "weight") ||
+		!bind_single(binder, SECTION_VECTOR, full, name, "weight", n, 1, false, false, weight))
+		return false;
+	return bias == NULL ||
+		   (name_join(binder, full, name, "bias") &&
+			bind_single(binder, SECTION_VECTOR, full, name, "bias", n, 1, false, false, bias));
+}
+
+bool
+bind_stacked(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char *name,
+			 const char *const *parts, int n_parts, const char *format, ...)
+{
+	char	   prefix[NAME_MAX_BYTES], whole[NAME_MAX_BYTES], layer[NAME_MAX_BYTES];
+	char	   full[BINDER_MAX_PARTS][NAME_MAX_BYTES];
+	TensorSpec spec = {.type = SECTION_MATRIX, .name = whole, .columns = k, .bias = bias};
+	va_list	   args;
+	bool	   named;
+
+	va_start(args, format);
+	named = name_format(binder, prefix, format, args);
+	va_end(args);
+	if (!named || !name_join(binder, whole, prefix, name))
+		return false;
+	for (int i = 0; i < n_parts && i < BINDER_MAX_PARTS; i++)
+	{
+		if (!name_join(binder, layer, prefix, parts[i]) ||
+			!name_join(binder, full[i], layer, "weight"))
+			return false;
+		spec.parts[i] = full[i];
+		spec.rows[i] = n;
+		spec.n_parts++;
+	}
+	return binder->tensor(binder, &spec, matrix);
+}
+
+/* ---- the image's binder ---- */
+
+static bool
+wrong_size(Error *error, const TensorSpec *spec, int n, int k, int rows)
+{
+	return error_set(error, ERR_DATA, "tensor \"%s\" is %d x %d, but %d x %d is needed", spec->name,
+					 n, k, rows, spec->columns);
+}
+
+static bool
+image_tensor(Binder *binder, const TensorSpec *spec, void *destination)
+{
+	const Image *image = ((ImageBinder *) binder)->image;
+	Error		*error = binder->error;
+	Matrix		*matrix = destination;
+	Table		*table = destination;
+	int			 rows = 0, n;
+
+	for (int i = 0; i < spec->n_parts; i++)
+		rows += spec->rows[i];
+	if (spec->optional && image_find(image, spec->type, spec->name) == NULL)
+		return true;
+	switch (spec->type)
+	{
+		case SECTION_MATRIX:
+			if (!image_matrix(image, spec->name, matrix, error))
+				return false;
+			if (matrix->n != rows || matrix->k != spec->columns)
+				return wrong_size(error, spec, matrix->n, matrix->k, rows);
+			if ((matrix->bias != NULL) != spec->bias)
+				return error_set(error, ERR_DATA, "tensor \"%s\" has %s, but %s needed", spec->name,
+								 spec->bias ? "no bias" : "a bias",
+								 spec->bias ? "one is" : "none is");
+			return true;
+		case SECTION_TABLE:
+			if (!image_table(image, spec->name, table, error))
+				return false;
+			return (table->rows == rows && table->columns == spec->columns) ||
+				   wrong_size(error, spec, table->rows, table->columns, rows);
+		case SECTION_VECTOR:
+			if (!image_vector(image, spec->name, destination, &n, error))
+				return false;
+			return n == rows || wrong_size(error, spec, n, 1, rows);
+		default:
+			return error_set(error, ERR_UNSUPPORTED,
+							 "tensor \"%s\" is of section type %d, which is no tensor", spec->name,
+							 (int) spec->type);
+	}
+}
+
+void
+image_binder_init(ImageBinder *binder, const Image *image, Error *error)
+{
+	*binder = (ImageBinder){.binder = {.tensor = image_tensor, .error = error}, .image = image};
+}
