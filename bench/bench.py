@@ -1,0 +1,386 @@
+"""Measures pg_infer and its peers, interleaved, and prints a table.  Started by bench/run, inside its cluster."""
+import argparse
+import datetime
+import json
+import math
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+OUT = ROOT / "build/bench"
+
+ROWS = ("short", "128", "single", "sessions", "load")
+PEERS = ("torch", "onnxruntime", "onnxruntime-int8", "ctranslate2", "ctranslate2-int8")
+OURS = ("embed_many", "embed", "plpython")
+
+SETUP = """
+CREATE EXTENSION pg_infer;
+SELECT infer.create_model('minilm', 'minilm', '{"preload": true}');
+CREATE TABLE texts (kind text, id int, input text, PRIMARY KEY (kind, id));
+
+-- Seconds of one statement, inside the server.
+CREATE FUNCTION seconds(statement text) RETURNS double precision LANGUAGE plpgsql AS $$
+DECLARE
+    begun timestamptz := clock_timestamp();
+BEGIN
+    EXECUTE statement;
+    RETURN extract(epoch FROM clock_timestamp() - begun);
+END $$;
+
+-- Seconds of each call for one text, the planning of the statement not counted.
+CREATE FUNCTION latencies(calls int) RETURNS SETOF double precision LANGUAGE plpgsql AS $$
+DECLARE
+    text_in text;
+    begun timestamptz;
+    vector real[];
+BEGIN
+    FOR text_in IN SELECT input FROM texts WHERE kind = 'single' ORDER BY id LIMIT calls LOOP
+        begun := clock_timestamp();
+        vector := infer.embed('minilm', text_in);
+        RETURN NEXT extract(epoch FROM clock_timestamp() - begun);
+    END LOOP;
+END $$;
+"""
+
+PLPYTHON = """
+CREATE EXTENSION plpython3u;
+CREATE FUNCTION embed_in_python(input text) RETURNS real[] LANGUAGE plpython3u AS $$
+if "model" not in GD:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    torch.set_num_threads({threads})
+    GD["model"] = SentenceTransformer("{model}", device="cpu")
+return GD["model"].encode([input], show_progress_bar=False)[0].tolist()
+$$;
+SELECT embed_in_python('warm');
+"""
+
+STATEMENTS = {
+    "embed_many": """SELECT count(m.embedding)
+        FROM (SELECT array_agg(input ORDER BY id) AS inputs FROM texts WHERE kind = '{kind}' AND id < {n} GROUP BY id / 1000) b,
+             infer.embed_many('minilm', b.inputs) m""",
+    "embed": "SELECT count(infer.embed('minilm', input)) FROM texts WHERE kind = '{kind}' AND id < {n}",
+    "plpython": "SELECT count(embed_in_python(input)) FROM texts WHERE kind = '{kind}' AND id < {n}",
+}
+
+
+def psql(statement, check=True):
+    """What psql prints for a statement; None when it fails and check is off."""
+    run = subprocess.run(
+        ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-f", "-"], input=statement, capture_output=True, text=True
+    )
+    if run.returncode and check:
+        sys.exit(f"psql: {run.stderr}")
+    return run.stdout.strip() if run.returncode == 0 else None
+
+
+class Peer:
+    """A peer.py of its own; absent says why it is not there."""
+
+    def __init__(self, name, python, threads):
+        self.name = name
+        self.process = subprocess.Popen(
+            [python, str(HERE / "peer.py"), name, str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(OUT / f"{name}.log", "w"), text=True,
+        )
+        line = self.process.stdout.readline()
+        hello = json.loads(line) if line else {"absent": f"it ended, see build/bench/{name}.log"}
+        self.absent, self.version = hello.get("absent"), hello.get("version")
+
+    def ask(self, what, texts):
+        self.process.stdin.write(json.dumps({"what": what, "texts": texts}) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def busy_share(seconds):
+    """The share of all processors that was used meanwhile."""
+
+    def sample():
+        fields = [int(x) for x in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+        return sum(fields), fields[3] + fields[4]
+
+    total, idle = sample()
+    time.sleep(seconds)
+    total_after, idle_after = sample()
+    return 1 - (idle_after - idle) / max(1, total_after - total)
+
+
+class Quiet:
+    """Waits for idle processors before a measurement, and remembers when they were not."""
+
+    def __init__(self, patience):
+        self.patience, self.disturbed, self.measurements = patience, 0, 0
+
+    def __call__(self):
+        self.measurements += 1
+        until = time.monotonic() + self.patience
+        while busy_share(0.3) > 0.1:
+            if time.monotonic() > until:
+                self.disturbed += 1
+                return
+
+
+def limits():
+    """What bench-kernels measures of this machine: name -> (value, unit), for one core and for all."""
+    run = subprocess.run([str(ROOT / "build/bench-kernels")], capture_output=True, text=True)
+    found = {}
+    for line in run.stdout.split("\n"):
+        match = re.match(r"(\S.*?)\s{2,}([\d.]+)\s+(\S+)\s*$", line)
+        if match:
+            found[match[1]] = (float(match[2]), match[3])
+    return found, run.stdout
+
+
+def machine():
+    cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return {
+        "processor": cpu[1] if cpu else "unknown",
+        "cores": len(os.sched_getaffinity(0)),
+        "commit": commit.stdout.strip() or "unknown",
+        "postgresql": psql("SHOW server_version"),
+        "pg_infer": psql("SELECT extversion FROM pg_extension WHERE extname = 'pg_infer'"),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def cosine(a, b):
+    return sum(x * y for x, y in zip(a, b)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+
+
+class Bench:
+    def __init__(self, options):
+        from texts import long_texts, repeated, sentences, tokenizer
+
+        self.options = options
+        self.quiet = Quiet(options.patience)
+        source = sentences(options.sentences)
+        encodings = tokenizer().encode_batch
+        self.texts = {
+            "short": repeated(source, options.short),
+            "128": long_texts(source, options.long, 128) if "128" in options.rows else [],
+            "single": [text for text in source if len(encodings([text])[0].ids) == 14][: options.calls],
+        }
+        self.lengths = {kind: [len(e.ids) for e in encodings(texts)] for kind, texts in self.texts.items()}
+        self.results = {}  # (row, who) -> measurements
+
+    def note(self, row, who, value):
+        self.results.setdefault((row, who), []).append(value)
+
+    def prepare_server(self):
+        psql(SETUP)
+        for kind, texts in self.texts.items():
+            rows = "\n".join(f"{kind}\t{i}\t{text}" for i, text in enumerate(texts)).replace("\\", "\\\\")
+            psql(f"COPY texts FROM STDIN;\n{rows}\n\\.\n")
+        psql("VACUUM ANALYZE texts")
+        self.ours = [name for name in OURS if name in self.options.peers]
+        if "plpython" in self.ours:
+            created = psql(PLPYTHON.format(threads=self.options.threads, model=self.model_on_server()), check=False)
+            if created is None:
+                self.ours.remove("plpython")
+                print("absent: plpython: PL/Python or its packages can't be used in the server")
+
+    @staticmethod
+    def model_on_server():
+        return psql("SHOW pg_infer.model_directory") + "/minilm"
+
+    def prepare_peers(self):
+        peers = [Peer(name, self.options.python, self.options.threads) for name in self.options.peers if name in PEERS]
+        for peer in peers:
+            print(f"absent: {peer.name}: {peer.absent}" if peer.absent else f"peer: {peer.name}: {peer.version}")
+        self.peers = [peer for peer in peers if not peer.absent]
+
+    def bulk(self, row):
+        texts = self.texts[row]
+        tokens = sum(self.lengths[row])
+        for peer in self.peers:
+            peer.ask("settle", texts[: max(64, len(texts) // 10)])
+        for name in self.ours:
+            self.statement(name, row, min(64, len(texts)))
+        for _ in range(self.options.rounds):
+            for name in self.ours:
+                # Row by row in Python is far slower: a tenth of the texts tells.
+                n = len(texts) // 10 if name == "plpython" else len(texts)
+                self.quiet()
+                seconds = self.statement(name, row, n)
+                self.note(row, name, sum(self.lengths[row][:n]) / seconds)
+            for peer in self.peers:
+                self.quiet()
+                self.note(row, peer.name, tokens / peer.ask("seconds", texts)["seconds"])
+
+    @staticmethod
+    def statement(name, kind, n):
+        statement = STATEMENTS[name].format(kind=kind, n=n)
+        return float(psql(f"SELECT seconds($s${statement}$s$)"))
+
+    def single(self):
+        texts = self.texts["single"]
+        psql("SELECT latencies(20)")
+        for peer in self.peers:
+            peer.ask("latency", texts[:20])
+        for _ in range(self.options.rounds):
+            self.quiet()
+            times = [float(x) for x in psql(f"SELECT latencies({len(texts)})").split()]
+            self.note("single", "embed", statistics.median(times) * 1000)
+            for peer in self.peers:
+                self.quiet()
+                self.note("single", peer.name, statistics.median(peer.ask("latency", texts)["times"]) * 1000)
+
+    def sessions(self):
+        """64 sessions with one text each, as pgbench drives them."""
+        script = OUT / "sessions.sql"
+        script.write_text(
+            f"\\set id random(0, {len(self.texts['short']) - 1})\n"
+            "SELECT cardinality(infer.embed('minilm', input)) FROM texts WHERE kind = 'short' AND id = :id;\n"
+        )
+        mean_tokens = statistics.mean(self.lengths["short"])
+        for _ in range(self.options.rounds):
+            self.quiet()
+            run = subprocess.run(
+                ["pgbench", "-n", "-M", "prepared", "-c", "64", "-j", "2", "-T", str(self.options.seconds), "-f", str(script)],
+                capture_output=True, text=True, check=True,
+            )
+            self.note("sessions", "embed", float(re.search(r"tps = ([\d.]+)", run.stdout)[1]) * mean_tokens)
+
+    def load(self):
+        """Importing, and the first call of a new session."""
+        for round_number in range(self.options.rounds):
+            self.quiet()
+            begin = time.perf_counter()
+            psql(f"SELECT infer.create_model('import_{round_number}', 'minilm')")
+            self.note("load: create_model, s", "pg_infer", time.perf_counter() - begin)
+            self.note(
+                "load: first call of a session, ms", "pg_infer",
+                1000 * float(psql("SELECT seconds($s$SELECT infer.embed('minilm', 'a first text')$s$)")),
+            )
+
+    def quality(self):
+        """Cosine of each peer's vectors to torch's."""
+        texts = self.texts["short"][:300]
+        torch = next((peer for peer in self.peers if peer.name == "torch"), None)
+        if torch is None:
+            return {}
+        theirs = torch.ask("vectors", texts)["vectors"]
+        rows = psql(
+            "SELECT m.embedding FROM (SELECT array_agg(input ORDER BY id) AS inputs FROM texts "
+            f"WHERE kind = 'short' AND id < {len(texts)}) b, infer.embed_many('minilm', b.inputs) m ORDER BY m.ord"
+        )
+        vectors = {"pg_infer": [[float(x) for x in row[1:-1].split(",")] for row in rows.split("\n")]}
+        for peer in self.peers:
+            if peer is not torch:
+                vectors[peer.name] = peer.ask("vectors", texts)["vectors"]
+        found = {}
+        for name, mine in vectors.items():
+            cosines = [cosine(a, b) for a, b in zip(mine, theirs)]
+            found[name] = (statistics.mean(cosines), min(cosines))
+        return found
+
+    def run(self):
+        self.prepare_server()
+        self.prepare_peers()
+        for row in self.options.rows:
+            print(f"measuring {row} ...", flush=True)
+            self.bulk(row) if row in ("short", "128") else getattr(self, row)()
+        quality = self.quality() if "short" in self.options.rows else {}
+        for peer in self.peers:
+            peer.close()
+        return quality
+
+
+def report(bench, quality, limits_found, limits_text):
+    from texts import flops
+
+    options = bench.options
+    about = machine() | {"threads": options.threads, "rounds": options.rounds}
+    lines = ["", ", ".join(f"{key} {value}" for key, value in about.items())]
+    if bench.quiet.disturbed:
+        lines.append(
+            f"disturbed: other work ran before {bench.quiet.disturbed} of {bench.quiet.measurements} measurements"
+        )
+    medians = {key: statistics.median(values) for key, values in bench.results.items()}
+    peak = limits_found.get("fp32, all cores", (None,))[0]
+    titles = {
+        "short": f"{len(bench.texts['short'])} short texts, tokens/s",
+        "128": f"{len(bench.texts['128'])} texts of 128 tokens, tokens/s",
+        "single": "one text of 14 tokens, ms (median)",
+        "sessions": "64 sessions, a short text each, tokens/s",
+    }
+    lines += ["", "| work | who | median | least .. most | pg_infer : it | share of fp32 peak |", "|---|---|--:|--:|--:|--:|"]
+    for (row, who), values in bench.results.items():
+        median = medians[row, who]
+        lower_is_better = row in ("single",) or row.startswith("load")
+        ours = medians.get((row, "embed_many"), medians.get((row, "embed")))
+        ratio = "" if ours is None or who in OURS[:2] else f"{(median / ours if lower_is_better else ours / median):.2f}"
+        share = ""
+        if peak and row in ("short", "128") and not who.endswith("int8"):
+            per_token = flops(bench.lengths[row]) / sum(bench.lengths[row])
+            share = f"{100 * median * per_token / (peak * 1e9):.0f} %"
+        form = "{:,.0f}" if median >= 1000 else "{:.3g}"
+        lines.append(
+            f"| {titles.get(row, row)} | {'pg_infer ' if who in OURS[:2] else ''}{who} | {form.format(median)} | "
+            f"{form.format(min(values))} .. {form.format(max(values))} | {ratio} | {share} |"
+        )
+    if quality:
+        lines += ["", "| cosine to torch | mean | least |", "|---|--:|--:|"]
+        lines += [f"| {name} | {mean:.6f} | {least:.6f} |" for name, (mean, least) in quality.items()]
+    lines += ["", "Limits of the machine:", "", limits_text.rstrip()]
+    text = "\n".join(lines)
+    print(text)
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "result.md").write_text(text + "\n")
+    (OUT / "result.json").write_text(json.dumps({
+        "machine": about,
+        "disturbed": bench.quiet.disturbed,
+        "versions": {peer.name: peer.version for peer in bench.peers},
+        "limits": limits_found,
+        "measurements": [{"row": row, "who": who, "values": values} for (row, who), values in bench.results.items()],
+        "quality": quality,
+    }, indent=1))
+    print(f"\nwritten to {OUT.relative_to(ROOT)}/result.md and result.json")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser.add_argument("--rows", default=",".join(ROWS), help="comma-separated, of: %(default)s")
+    parser.add_argument("--peers", default=",".join(OURS + PEERS), help="comma-separated, of: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="the median of so many (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=0, help="for everybody (default: all processors)")
+    parser.add_argument("--short", type=int, default=10000, help="short texts (default %(default)s)")
+    parser.add_argument("--long", type=int, default=2000, help="texts of 128 tokens (default %(default)s)")
+    parser.add_argument("--calls", type=int, default=100, help="single texts a round (default %(default)s)")
+    parser.add_argument("--seconds", type=int, default=10, help="of the sessions row, a round (default %(default)s)")
+    parser.add_argument("--sentences", default=str(ROOT / "test/data/sentences.txt"),
+                        help="a file of short texts, one a line, or tab-separated with a last column named sentence")
+    parser.add_argument("--patience", type=float, default=60, help="seconds to wait for idle processors")
+    parser.add_argument("--quick", action="store_true", help="a small run: 500 and 60 texts, 2 rounds")
+    parser.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.quick:
+        options.short, options.long, options.calls, options.rounds, options.seconds = 500, 60, 20, 2, 2
+        options.patience = min(options.patience, 5)
+    options.threads = options.threads or len(os.sched_getaffinity(0))
+    options.rows = [row for row in ROWS if row in options.rows.split(",")]
+    options.peers = options.peers.split(",")
+    unknown = set(options.peers) - set(OURS + PEERS)
+    if unknown or not options.rows:
+        parser.error(f"unknown peers or rows: {', '.join(unknown) or 'no row left'}")
+
+    print("measuring the machine ...", flush=True)
+    found, text = limits()
+    bench = Bench(options)
+    report(bench, bench.run(), found, text)
+
+
+if __name__ == "__main__":
+    main()
