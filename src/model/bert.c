@@ -1,7 +1,7 @@
 /*
  * bert.c: BERT (Devlin et al. 2018), model type "bert".
  *
- *	 x = LN(word[id] + position[p] + type[t])
+ *	 x = LN(word[id] + type[t] + position[p])
  *	 layer:	x = LN(x + Wo · attention(x) + bo);  x = LN(x + W2 · act(W1 · x + b1) + b2)
  *	 pooled = tanh(Wp · x[first token] + bp)
  *
@@ -246,8 +246,9 @@ bert_forward(const Model *model, const Batch *batch, Workspace *workspace, Crew 
 	BertState		   state = {.pass = {.kernels = model->kernels, .batch = batch, .crew = crew}};
 	Pass			  *pass = &state.pass;
 	Activations		  *x = &state.hidden_states;
-	EmbeddingPart	   parts[3] = {{&weights->word, batch->input_ids}};
-	int				   n_parts = 1;
+	EmbeddingPart	   parts[3] = {{&weights->word, batch->input_ids},
+								   {&weights->type, batch->token_type_ids}};
+	int				   n_parts = 2;
 
 	bert_state(&state, model, workspace->base, batch->n_tokens, batch->n_seqs);
 	if (config->absolute_positions)
@@ -258,7 +259,6 @@ bert_forward(const Model *model, const Batch *batch, Workspace *workspace, Crew 
 			(EmbeddingPart){&weights->position,
 							batch->position_ids != NULL ? batch->position_ids : state.positions};
 	}
-	parts[n_parts++] = (EmbeddingPart){&weights->type, batch->token_type_ids};
 	embeddings(pass, parts, n_parts, x);
 	if (!layer_norm(pass, x, &weights->norm, config->layer_norm_eps))
 		return false;
@@ -268,13 +268,10 @@ bert_forward(const Model *model, const Batch *batch, Workspace *workspace, Crew 
 	if (batch->pooler && model->has_pooler &&
 		!pooler(pass, &weights->pooler, x, &state.first, &state.pooled))
 		return false;
-	if (!crew_wait(crew))
-		return false;
-	if (crew->rank == 0)
-		*output = (Output){.hidden_states = x->x,
-						   .ld = x->ld,
-						   .pooled = batch->pooler && model->has_pooler ? state.pooled.x : NULL};
-	return true;
+	*output = (Output){.hidden_states = x->x,
+					   .ld = x->ld,
+					   .pooled = batch->pooler && model->has_pooler ? state.pooled.x : NULL};
+	return crew_wait(crew);
 }
 
 const Family family_bert = {

@@ -157,7 +157,7 @@ struct Family
 	/* Bytes that forward needs for batches within these bounds, and a crew of that size. */
 	size_t (*workspace)(const Model *model, int max_tokens, int max_seqs, int crew_size);
 
-	/* Computes; false when cancelled. */
+	/* Computes; false when cancelled.  output is each thread's own. */
 	bool (*forward)(const Model *model, const Batch *batch, Workspace *workspace, Crew *crew,
 					Output *output);
 };
