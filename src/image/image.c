@@ -60,7 +60,7 @@ static bool
 strings_valid(const uint8_t *data, size_t size)
 {
 	const uint32_t *words = (const uint32_t *) data;
-	uint32_t n;
+	uint32_t		n;
 
 	if (size < 2 * sizeof *words)
 		return false;
@@ -82,7 +82,7 @@ static bool
 tensor_valid(const Section *section)
 {
 	size_t size;
-	bool fits;
+	bool   fits;
 
 	if (section->type == SECTION_MATRIX)
 		fits = matrix_section_size(section->precision, section->n, section->k, section->has_bias,
@@ -140,10 +140,10 @@ parse_entry(Section *section, const ImageEntry *entry, const uint8_t *file,
 static bool
 parse_directory(Image *image, const ImageHeader *header, Error *error)
 {
-	const uint8_t *directory = image->map.data + header->directory_offset;
+	const uint8_t	 *directory = image->map.data + header->directory_offset;
 	const ImageEntry *entries = (const ImageEntry *) directory;
-	size_t names = header->n_sections * sizeof *entries;
-	Section *sections;
+	size_t			  names = header->n_sections * sizeof *entries;
+	Section			 *sections;
 
 	sections = arena_alloc(&image->arena, header->n_sections, sizeof *sections);
 	if (sections == NULL && header->n_sections > 0)
@@ -165,8 +165,8 @@ static bool
 parse_header(Image *image, Error *error)
 {
 	const uint8_t *file = image->map.data;
-	size_t size = image->map.size;
-	ImageHeader header;
+	size_t		   size = image->map.size;
+	ImageHeader	   header;
 
 	if (size < sizeof header || memcmp(file, IMAGE_MAGIC, sizeof header.magic) != 0)
 		return error_set(error, ERR_CORRUPT, "the file does not begin as an image does");
@@ -234,8 +234,8 @@ image_verify(const Image *image, bool (*cancel)(void *), void *argument, Error *
 	for (int i = 0; i < image->n_sections; i++)
 	{
 		const Section *section = &image->sections[i];
-		size_t size = section->size + (section->type == SECTION_TEXT ? 1 : 0);
-		XXH3_state_t state;
+		size_t		   size = section->size + (section->type == SECTION_TEXT ? 1 : 0);
+		XXH3_state_t   state;
 
 		XXH3_INITSTATE(&state);
 		XXH3_64bits_reset(&state);
@@ -280,7 +280,7 @@ image_matrix(const Image *image, const char *name, Matrix *matrix, Error *error)
 {
 	const Section *section = find_tensor(image, SECTION_MATRIX, name, error);
 	const uint8_t *next;
-	size_t row;
+	size_t		   row;
 
 	if (section == NULL)
 		return false;
@@ -338,7 +338,7 @@ image_strings(const Image *image, const char *name)
 const char *
 image_string(const Image *image, const char *name, int index)
 {
-	const Section *section = image_find(image, SECTION_STRINGS, name);
+	const Section  *section = image_find(image, SECTION_STRINGS, name);
 	const uint32_t *words;
 
 	if (section == NULL)

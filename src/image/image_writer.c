@@ -22,13 +22,13 @@
 struct ImageWriter
 {
 	_Alignas(64) XXH3_state_t hash; /* of the section being written */
-	char *path;
-	int fd;
-	uint64_t position;	 /* bytes written */
-	uint64_t start;		 /* of the section being written */
-	ImageEntry *entries; /* name: index into names */
-	char **names;
-	int n, capacity;
+	char	   *path;
+	int			fd;
+	uint64_t	position; /* bytes written */
+	uint64_t	start;	  /* of the section being written */
+	ImageEntry *entries;  /* name: index into names */
+	char	  **names;
+	int			n, capacity;
 };
 
 static void
@@ -99,7 +99,7 @@ static bool
 pad_to(ImageWriter *writer, uint64_t align, Error *error)
 {
 	static const char zeros[IMAGE_PAGE];
-	uint64_t size = (align - writer->position % align) % align;
+	uint64_t		  size = (align - writer->position % align) % align;
 
 	if (!write_at(writer, zeros, size, writer->position, error))
 		return false;
@@ -133,9 +133,9 @@ add_entry(ImageWriter *writer, ImageEntry entry, const char *name, Error *error)
 {
 	if (writer->n == writer->capacity)
 	{
-		int capacity = writer->capacity == 0 ? 256 : writer->capacity * 2;
+		int			capacity = writer->capacity == 0 ? 256 : writer->capacity * 2;
 		ImageEntry *entries = NULL;
-		char **names = NULL;
+		char	  **names = NULL;
 
 		if (capacity <= MAX_SECTIONS)
 		{
@@ -169,8 +169,8 @@ ImageWriter *
 image_writer_append(const char *path, Error *error)
 {
 	ImageWriter *writer;
-	Image image;
-	bool ok = true;
+	Image		 image;
+	bool		 ok = true;
 
 	if (!image_open(&image, path, error))
 		return NULL;
@@ -178,14 +178,14 @@ image_writer_append(const char *path, Error *error)
 	for (int i = 0; writer != NULL && ok && i < image.n_sections; i++)
 	{
 		const Section *section = &image.sections[i];
-		ImageEntry entry = {.type = section->type,
-							.offset = (uint64_t) (section->data - image.map.data),
-							.size = section->size + (section->type == SECTION_TEXT ? 1 : 0),
-							.checksum = section->checksum,
-							.precision = section->precision,
-							.n = (uint32_t) section->n,
-							.k = (uint32_t) section->k,
-							.has_bias = section->has_bias};
+		ImageEntry	   entry = {.type = section->type,
+								.offset = (uint64_t) (section->data - image.map.data),
+								.size = section->size + (section->type == SECTION_TEXT ? 1 : 0),
+								.checksum = section->checksum,
+								.precision = section->precision,
+								.n = (uint32_t) section->n,
+								.k = (uint32_t) section->k,
+								.has_bias = section->has_bias};
 
 		ok = add_entry(writer, entry, section->name, error);
 		if (entry.offset + entry.size > writer->position)
@@ -201,9 +201,9 @@ image_writer_append(const char *path, Error *error)
 bool
 image_write_params(ImageWriter *writer, const char *name, const Params *params, Error *error)
 {
-	size_t size = params_size(params);
+	size_t	 size = params_size(params);
 	uint8_t *bytes = size > 0 ? malloc(size) : NULL;
-	bool ok;
+	bool	 ok;
 
 	if (bytes == NULL)
 		return error_set(error, ERR_MEMORY, "out of memory for %d named values", params->n);
@@ -226,9 +226,9 @@ bool
 image_write_strings(ImageWriter *writer, const char *name, const char *const *strings, int n,
 					Error *error)
 {
-	size_t size = ((size_t) n + 2) * sizeof(uint32_t);
+	size_t	  size = ((size_t) n + 2) * sizeof(uint32_t);
 	uint32_t *words;
-	bool ok;
+	bool	  ok;
 
 	for (int i = 0; i < n; i++)
 		size += strlen(strings[i]) + 1;
@@ -258,10 +258,10 @@ image_write_matrix(ImageWriter *writer, const char *name, Precision precision, c
 						.n = (uint32_t) n,
 						.k = (uint32_t) k,
 						.has_bias = bias != NULL};
-	size_t row, panels, size;
-	void *packed;
-	float *rows; /* (3, PANEL_UP(n)): bias, scale, sum */
-	bool ok;
+	size_t	   row, panels, size;
+	void	  *packed;
+	float	  *rows; /* (3, PANEL_UP(n)): bias, scale, sum */
+	bool	   ok;
 
 	if (!matrix_section_size(precision, n, k, bias != NULL, &size))
 		return error_set(error, ERR_LIMIT, "a matrix of %d by %d is too large", n, k);
@@ -296,9 +296,9 @@ image_write_table(ImageWriter *writer, const char *name, Precision precision, co
 						.precision = precision,
 						.n = (uint32_t) rows,
 						.k = (uint32_t) columns};
-	size_t size;
-	void *packed = NULL;
-	bool ok;
+	size_t	   size;
+	void	  *packed = NULL;
+	bool	   ok;
 
 	if (!table_section_size(precision, rows, columns, &size))
 		return error_set(error, ERR_LIMIT, "a table of %d by %d is too large", rows, columns);
@@ -321,7 +321,7 @@ bool
 image_write_vector(ImageWriter *writer, const char *name, const float *w, int n, Error *error)
 {
 	ImageEntry entry = {.type = SECTION_VECTOR, .n = (uint32_t) n};
-	size_t size;
+	size_t	   size;
 
 	if (!vector_section_size(n, &size))
 		return error_set(error, ERR_LIMIT, "a vector of %d is impossible", n);
@@ -333,7 +333,7 @@ image_write_vector(ImageWriter *writer, const char *name, const float *w, int n,
 
 typedef struct NamedEntry
 {
-	ImageEntry entry;
+	ImageEntry	entry;
 	const char *name;
 } NamedEntry;
 
@@ -352,9 +352,9 @@ compare_entries(const void *a, const void *b)
 static uint8_t *
 build_directory(const ImageWriter *writer, size_t *size, Error *error)
 {
-	size_t names = (size_t) writer->n * sizeof(ImageEntry);
+	size_t		names = (size_t) writer->n * sizeof(ImageEntry);
 	NamedEntry *sorted = calloc((size_t) writer->n + 1, sizeof *sorted);
-	uint8_t *bytes;
+	uint8_t	   *bytes;
 
 	*size = names;
 	for (int i = 0; i < writer->n; i++)
@@ -394,9 +394,9 @@ static bool
 write_directory(ImageWriter *writer, Error *error)
 {
 	ImageHeader header = {.magic = IMAGE_MAGIC, .version = IMAGE_VERSION};
-	size_t size;
-	uint8_t *directory = build_directory(writer, &size, error);
-	bool ok;
+	size_t		size;
+	uint8_t	   *directory = build_directory(writer, &size, error);
+	bool		ok;
 
 	if (directory == NULL)
 		return false;

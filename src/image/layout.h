@@ -32,7 +32,7 @@
 
 typedef struct ImageHeader
 {
-	char magic[8];
+	char	 magic[8];
 	uint32_t version;
 	uint32_t n_sections;
 	uint64_t file_size;

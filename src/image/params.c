@@ -143,11 +143,11 @@ bool
 params_add(ParamsBuilder *builder, const Param *param, Error *error)
 {
 	Arena *arena = builder->arena;
-	Param copy = *param;
+	Param  copy = *param;
 
 	if (builder->n == builder->capacity)
 	{
-		int capacity = builder->capacity == 0 ? 64 : builder->capacity * 2;
+		int	   capacity = builder->capacity == 0 ? 64 : builder->capacity * 2;
 		Param *items = builder->n < INT_MAX / 2
 						   ? arena_alloc_raw(arena, (size_t) capacity, sizeof *items)
 						   : NULL;
@@ -236,17 +236,17 @@ void
 params_serialize(const Params *params, uint8_t *out)
 {
 	uint32_t n = (uint32_t) params->n;
-	size_t at = PARAMS_HEADER + PARAMS_ENTRY * (size_t) params->n;
+	size_t	 at = PARAMS_HEADER + PARAMS_ENTRY * (size_t) params->n;
 
 	memset(out, 0, PARAMS_HEADER);
 	memcpy(out, &n, sizeof n);
 	for (int i = 0; i < params->n; i++)
 	{
 		const Param *param = &params->items[i];
-		uint8_t *entry = out + PARAMS_HEADER + PARAMS_ENTRY * (size_t) i;
-		uint32_t type = param->type;
-		uint32_t key = put_string(out, &at, param->key);
-		uint64_t value = 0;
+		uint8_t		*entry = out + PARAMS_HEADER + PARAMS_ENTRY * (size_t) i;
+		uint32_t	 type = param->type;
+		uint32_t	 key = put_string(out, &at, param->key);
+		uint64_t	 value = 0;
 
 		if (holds_string(param->type))
 			value = put_string(out, &at, param->string);
@@ -264,8 +264,8 @@ bool
 params_parse(Params *params, Arena *arena, const uint8_t *data, size_t size, Error *error)
 {
 	uint32_t n;
-	size_t strings;
-	Param *items;
+	size_t	 strings;
+	Param	*items;
 
 	*params = (Params){0};
 	if (size < PARAMS_HEADER)
@@ -284,9 +284,9 @@ params_parse(Params *params, Arena *arena, const uint8_t *data, size_t size, Err
 	for (uint32_t i = 0; i < n; i++)
 	{
 		const uint8_t *entry = data + PARAMS_HEADER + PARAMS_ENTRY * (size_t) i;
-		Param *param = &items[i];
-		uint32_t type, key;
-		uint64_t value;
+		Param		  *param = &items[i];
+		uint32_t	   type, key;
+		uint64_t	   value;
 
 		memcpy(&type, entry, sizeof type);
 		memcpy(&key, entry + 4, sizeof key);
