@@ -73,3 +73,32 @@ error_errno(Error *error, const char *format, ...)
 	snprintf(error->message + used, sizeof error->message - used, ": %s", strerror(reason));
 	return false;
 }
+
+static const char *const code_names[] = {
+	[ERR_NONE] = "none",
+	[ERR_ARGUMENT] = "argument",
+	[ERR_DATA] = "data",
+	[ERR_LIMIT] = "limit",
+	[ERR_NOT_FOUND] = "not_found",
+	[ERR_UNSUPPORTED] = "unsupported",
+	[ERR_PERMISSION] = "permission",
+	[ERR_IO] = "io",
+	[ERR_MEMORY] = "memory",
+	[ERR_CORRUPT] = "corrupt",
+	[ERR_CANCELLED] = "cancelled",
+};
+
+const char *
+error_code_name(ErrorCode code)
+{
+	return code_names[code];
+}
+
+ErrorCode
+error_code_from_name(const char *name)
+{
+	for (int i = 0; i <= ERR_CANCELLED; i++)
+		if (strcmp(code_names[i], name) == 0)
+			return (ErrorCode) i;
+	return ERR_IO;
+}

@@ -45,4 +45,9 @@ extern bool error_hint(Error *error, const char *format, ...) __attribute__((for
  * EPERM ERR_PERMISSION, ENOMEM ERR_MEMORY, anything else ERR_IO. */
 extern bool error_errno(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* "argument", "data", ... for an ErrorCode and back; an unknown name is ERR_IO.  How the command tells the server
+ * what went wrong. */
+extern const char *error_code_name(ErrorCode code);
+extern ErrorCode   error_code_from_name(const char *name);
+
 #endif

@@ -27,13 +27,13 @@
 typedef enum SectionType
 {
 	SECTION_PARAMS = 1, /* "config": config.json; "model": what the importer decided (below) */
-	SECTION_TEXT,		/* bytes, a NUL behind them that size does not count: "config.json", "README.md" (model card) */
-	SECTION_STRINGS,	/* u32 n, u32 offsets[n + 1], bytes; each string ends in NUL: "labels", "prompts" */
-	SECTION_MATRIX,		/* a Matrix: panels, then bias, scale, sum as far as there are */
-	SECTION_TABLE,		/* a Table */
-	SECTION_VECTOR,		/* fp32 */
-	SECTION_TOKENIZER,	/* one of the tokenizer's tables, by name (tok/tables.h) */
-	SECTION_GOLDEN		/* input and output stored at import, for verify: "golden.ids", "golden.output" */
+	SECTION_TEXT, /* bytes, a NUL behind them that size does not count: "config.json", "README.md" (model card) */
+	SECTION_STRINGS, /* u32 n, u32 offsets[n + 1], bytes; each string ends in NUL: "labels", "prompts" */
+	SECTION_MATRIX,	   /* a Matrix: panels, then bias, scale, sum as far as there are */
+	SECTION_TABLE,	   /* a Table */
+	SECTION_VECTOR,	   /* fp32 */
+	SECTION_TOKENIZER, /* one of the tokenizer's tables, by name (tok/tables.h) */
+	SECTION_GOLDEN /* input and output stored at import, for verify: "golden.ids", "golden.output" */
 } SectionType;
 
 /* Keys of the params section "model", beside those of "config":
@@ -49,9 +49,9 @@ typedef struct Section
 	size_t		   size;
 	uint64_t	   checksum;
 	/* MATRIX: precision, n = rows, k = columns, has_bias; TABLE: precision, n, k; VECTOR: n */
-	Precision	   precision;
-	int			   n, k;
-	bool		   has_bias;
+	Precision precision;
+	int		  n, k;
+	bool	  has_bias;
 } Section;
 
 typedef struct Image
