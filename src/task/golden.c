@@ -127,7 +127,7 @@ bool
 golden_replay(Runner *runner, const Model *model, int *n_values, float *deviation, Error *error)
 {
 	Golden		 golden;
-	const float *expected;
+	const float *expected = NULL;
 	float		*out;
 	bool		 ok;
 
