@@ -17,13 +17,13 @@
 static int
 compare_params(const void *a, const void *b)
 {
-	return strcmp(((const Param *) a)->key, ((const Param *) b)->key);
+	return strcmp(((const ConfigParam *) a)->key, ((const ConfigParam *) b)->key);
 }
 
-const Param *
+const ConfigParam *
 params_find(const Params *params, const char *key)
 {
-	Param wanted = {.key = key};
+	ConfigParam wanted = {.key = key};
 
 	if (params->n == 0)
 		return NULL;
@@ -31,17 +31,17 @@ params_find(const Params *params, const char *key)
 				   compare_params);
 }
 
-static const Param *
+static const ConfigParam *
 find_value(const Params *params, const char *key)
 {
-	const Param *param = params_find(params, key);
+	const ConfigParam *param = params_find(params, key);
 
 	return param != NULL && param->type != PARAM_NULL ? param : NULL;
 }
 
 /* The error for a value of another type than the key has. */
 static bool
-wrong_type(const Param *param, const char *expected, Error *error)
+wrong_type(const ConfigParam *param, const char *expected, Error *error)
 {
 	switch (param->type)
 	{
@@ -71,7 +71,7 @@ bool
 params_int(const Params *params, const char *key, int fallback, int low, int high, int *value,
 		   Error *error)
 {
-	const Param *param = find_value(params, key);
+	const ConfigParam *param = find_value(params, key);
 
 	*value = fallback;
 	if (param == NULL)
@@ -88,7 +88,7 @@ params_int(const Params *params, const char *key, int fallback, int low, int hig
 bool
 params_double(const Params *params, const char *key, double fallback, double *value, Error *error)
 {
-	const Param *param = find_value(params, key);
+	const ConfigParam *param = find_value(params, key);
 
 	*value = fallback;
 	if (param == NULL)
@@ -105,7 +105,7 @@ params_double(const Params *params, const char *key, double fallback, double *va
 bool
 params_bool(const Params *params, const char *key, bool fallback, bool *value, Error *error)
 {
-	const Param *param = find_value(params, key);
+	const ConfigParam *param = find_value(params, key);
 
 	*value = fallback;
 	if (param == NULL)
@@ -120,7 +120,7 @@ bool
 params_string(const Params *params, const char *key, const char *fallback, const char **value,
 			  Error *error)
 {
-	const Param *param = find_value(params, key);
+	const ConfigParam *param = find_value(params, key);
 
 	*value = fallback;
 	if (param == NULL)
@@ -140,17 +140,17 @@ params_builder_init(ParamsBuilder *builder, Arena *arena)
 }
 
 bool
-params_add(ParamsBuilder *builder, const Param *param, Error *error)
+params_add(ParamsBuilder *builder, const ConfigParam *param, Error *error)
 {
-	Arena *arena = builder->arena;
-	Param  copy = *param;
+	Arena	   *arena = builder->arena;
+	ConfigParam copy = *param;
 
 	if (builder->n == builder->capacity)
 	{
-		int	   capacity = builder->capacity == 0 ? 64 : builder->capacity * 2;
-		Param *items = builder->n < INT_MAX / 2
-						   ? arena_alloc_raw(arena, (size_t) capacity, sizeof *items)
-						   : NULL;
+		int			 capacity = builder->capacity == 0 ? 64 : builder->capacity * 2;
+		ConfigParam *items = builder->n < INT_MAX / 2
+								 ? arena_alloc_raw(arena, (size_t) capacity, sizeof *items)
+								 : NULL;
 
 		if (items == NULL)
 			return error_set(error, ERR_MEMORY, "out of memory for %d named values", builder->n);
@@ -171,19 +171,22 @@ params_add(ParamsBuilder *builder, const Param *param, Error *error)
 bool
 params_add_int(ParamsBuilder *builder, const char *key, int64_t value, Error *error)
 {
-	return params_add(builder, &(Param){.key = key, .type = PARAM_INT, .integer = value}, error);
+	return params_add(builder, &(ConfigParam){.key = key, .type = PARAM_INT, .integer = value},
+					  error);
 }
 
 bool
 params_add_bool(ParamsBuilder *builder, const char *key, bool value, Error *error)
 {
-	return params_add(builder, &(Param){.key = key, .type = PARAM_BOOL, .integer = value}, error);
+	return params_add(builder, &(ConfigParam){.key = key, .type = PARAM_BOOL, .integer = value},
+					  error);
 }
 
 bool
 params_add_string(ParamsBuilder *builder, const char *key, const char *value, Error *error)
 {
-	return params_add(builder, &(Param){.key = key, .type = PARAM_STRING, .string = value}, error);
+	return params_add(builder, &(ConfigParam){.key = key, .type = PARAM_STRING, .string = value},
+					  error);
 }
 
 bool
@@ -242,11 +245,11 @@ params_serialize(const Params *params, uint8_t *out)
 	memcpy(out, &n, sizeof n);
 	for (int i = 0; i < params->n; i++)
 	{
-		const Param *param = &params->items[i];
-		uint8_t		*entry = out + PARAMS_HEADER + PARAMS_ENTRY * (size_t) i;
-		uint32_t	 type = param->type;
-		uint32_t	 key = put_string(out, &at, param->key);
-		uint64_t	 value = 0;
+		const ConfigParam *param = &params->items[i];
+		uint8_t			  *entry = out + PARAMS_HEADER + PARAMS_ENTRY * (size_t) i;
+		uint32_t		   type = param->type;
+		uint32_t		   key = put_string(out, &at, param->key);
+		uint64_t		   value = 0;
 
 		if (holds_string(param->type))
 			value = put_string(out, &at, param->string);
@@ -263,9 +266,9 @@ params_serialize(const Params *params, uint8_t *out)
 bool
 params_parse(Params *params, Arena *arena, const uint8_t *data, size_t size, Error *error)
 {
-	uint32_t n;
-	size_t	 strings;
-	Param	*items;
+	uint32_t	 n;
+	size_t		 strings;
+	ConfigParam *items;
 
 	*params = (Params){0};
 	if (size < PARAMS_HEADER)
@@ -284,7 +287,7 @@ params_parse(Params *params, Arena *arena, const uint8_t *data, size_t size, Err
 	for (uint32_t i = 0; i < n; i++)
 	{
 		const uint8_t *entry = data + PARAMS_HEADER + PARAMS_ENTRY * (size_t) i;
-		Param		  *param = &items[i];
+		ConfigParam	  *param = &items[i];
 		uint32_t	   type, key;
 		uint64_t	   value;
 

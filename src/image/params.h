@@ -25,22 +25,22 @@ typedef enum ParamType
 	PARAM_LIST	  /* string holds the JSON text of an array or of an empty object */
 } ParamType;
 
-typedef struct Param
+typedef struct ConfigParam
 {
 	const char *key;
 	ParamType	type;
 	int64_t		integer;
 	double		number;
 	const char *string;
-} Param;
+} ConfigParam;
 
 typedef struct Params
 {
-	const Param *items; /* sorted by strcmp of key, keys unique */
-	int			 n;
+	const ConfigParam *items; /* sorted by strcmp of key, keys unique */
+	int				   n;
 } Params;
 
-extern const Param *params_find(const Params *params, const char *key);
+extern const ConfigParam *params_find(const Params *params, const char *key);
 
 /* The value of a key, or fallback when it is absent or null.  Another type (an int serves as a double, 0
  * and 1 as no bool) or a value outside [low, high] is ERR_DATA naming key and value; false then. */
@@ -57,13 +57,13 @@ extern bool params_string(const Params *params, const char *key, const char *fal
 
 typedef struct ParamsBuilder
 {
-	Arena *arena;
-	Param *items;
-	int	   n, capacity;
+	Arena		*arena;
+	ConfigParam *items;
+	int			 n, capacity;
 } ParamsBuilder;
 
 extern void params_builder_init(ParamsBuilder *builder, Arena *arena);
-extern bool params_add(ParamsBuilder *builder, const Param *param, Error *error);
+extern bool params_add(ParamsBuilder *builder, const ConfigParam *param, Error *error);
 extern bool params_add_int(ParamsBuilder *builder, const char *key, int64_t value, Error *error);
 extern bool params_add_bool(ParamsBuilder *builder, const char *key, bool value, Error *error);
 extern bool params_add_string(ParamsBuilder *builder, const char *key, const char *value,

@@ -82,7 +82,7 @@ add_list(ParamsBuilder *builder, const char *key, const json_t *value, Error *er
 
 	if (text == NULL)
 		return error_set(error, ERR_MEMORY, "out of memory for the value of \"%s\"", key);
-	ok = params_add(builder, &(Param){.key = key, .type = PARAM_LIST, .string = text}, error);
+	ok = params_add(builder, &(ConfigParam){.key = key, .type = PARAM_LIST, .string = text}, error);
 	free(text);
 	return ok;
 }
@@ -98,7 +98,7 @@ add_value(ParamsBuilder *builder, const char *key, const json_t *value, int dept
 	switch (json_typeof(value))
 	{
 		case JSON_NULL:
-			return params_add(builder, &(Param){.key = key, .type = PARAM_NULL}, error);
+			return params_add(builder, &(ConfigParam){.key = key, .type = PARAM_NULL}, error);
 		case JSON_TRUE:
 		case JSON_FALSE:
 			return params_add_bool(builder, key, json_is_true(value), error);
@@ -117,7 +117,8 @@ add_value(ParamsBuilder *builder, const char *key, const json_t *value, int dept
 	real = json_number_value(value);
 	if (real == floor(real) && fabs(real) <= MAX_EXACT)
 		return params_add_int(builder, key, (int64_t) real, error);
-	return params_add(builder, &(Param){.key = key, .type = PARAM_DOUBLE, .number = real}, error);
+	return params_add(builder, &(ConfigParam){.key = key, .type = PARAM_DOUBLE, .number = real},
+					  error);
 }
 
 static bool

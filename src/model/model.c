@@ -59,8 +59,8 @@ head_name(Head head)
 static bool
 first_string(const Params *config, const char *key, Arena *arena, const char **value, Error *error)
 {
-	const Param *param = params_find(config, key);
-	const char	*begin, *end;
+	const ConfigParam *param = params_find(config, key);
+	const char		  *begin, *end;
 
 	*value = NULL;
 	if (param == NULL || param->type != PARAM_LIST)
