@@ -10,7 +10,7 @@
 #define NAME_MAX_BYTES 256
 
 /* Writes a name, or sets the error when it is too long. */
-static bool
+__attribute__((format(printf, 3, 0))) static bool
 name_format(Binder *binder, char *name, const char *format, va_list args)
 {
 	int length = vsnprintf(name, NAME_MAX_BYTES, format, args);
