@@ -1,0 +1,303 @@
+/*
+ * bind.c: the importer's binder.
+ *
+ * It looks names up with and without the family's base prefix, and under the names that LayerNorm's weights had
+ * before 2019 (gamma, beta).  One tensor after the other is read, packed and written.
+ */
+#include "import/bind.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_NAME 1280
+#define MAX_BF16 0x1.fep127f /* the largest finite bf16 */
+
+typedef struct IndexEntry
+{
+	const char			   *name; /* without the base prefix */
+	const CheckpointTensor *tensor;
+	bool					used;
+} IndexEntry;
+
+typedef struct ImportBinder
+{
+	Binder		 binder;
+	const char	*prefix;
+	const char	*architecture;
+	IndexEntry	*index; /* sorted by name */
+	int			 n;
+	ImageWriter *writer;
+	Precision	 precision;
+	int64_t		 parameters;
+} ImportBinder;
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	return strcmp(((const IndexEntry *) a)->name, ((const IndexEntry *) b)->name);
+}
+
+static const char *
+without_prefix(const char *name, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	return strncmp(name, prefix, length) == 0 && name[length] != '\0' ? name + length : name;
+}
+
+/* Whether name ends in suffix. */
+static bool
+has_suffix(const char *name, const char *suffix)
+{
+	size_t length = strlen(name), wanted = strlen(suffix);
+
+	return length >= wanted && strcmp(name + length - wanted, suffix) == 0;
+}
+
+/* name with its suffix replaced; false when it is too long. */
+static bool
+replace_suffix(char *out, const char *name, const char *suffix, const char *replacement)
+{
+	size_t stem = strlen(name) - strlen(suffix);
+
+	if (stem + strlen(replacement) >= MAX_NAME)
+		return false;
+	memcpy(out, name, stem);
+	strcpy(out + stem, replacement);
+	return true;
+}
+
+static IndexEntry *
+find_name(const ImportBinder *self, const char *name)
+{
+	IndexEntry wanted = {.name = name};
+
+	return self->n > 0
+			   ? bsearch(&wanted, self->index, (size_t) self->n, sizeof wanted, compare_entries)
+			   : NULL;
+}
+
+/* The checkpoint's tensor for a part's name, or NULL: also under the old names of LayerNorm. */
+static IndexEntry *
+find_part(const ImportBinder *self, const char *part)
+{
+	const char *name = without_prefix(part, self->prefix);
+	IndexEntry *entry = find_name(self, name);
+	char		old[MAX_NAME];
+
+	if (entry == NULL && has_suffix(name, "LayerNorm.weight") &&
+		replace_suffix(old, name, "weight", "gamma"))
+		entry = find_name(self, old);
+	if (entry == NULL && has_suffix(name, "LayerNorm.bias") &&
+		replace_suffix(old, name, "bias", "beta"))
+		entry = find_name(self, old);
+	return entry;
+}
+
+static bool
+check_shape(const CheckpointTensor *tensor, const int64_t *shape, int rank, Error *error)
+{
+	char found[200], expected[200];
+
+	if (tensor->rank == rank && memcmp(tensor->shape, shape, (size_t) rank * sizeof *shape) == 0)
+		return true;
+	shape_print(found, sizeof found, tensor->shape, tensor->rank);
+	shape_print(expected, sizeof expected, shape, rank);
+	return error_set(error, ERR_DATA, "tensor \"%s\" has shape %s, but the config asks for %s",
+					 tensor->name, found, expected);
+}
+
+/* Every number can be stored. */
+static bool
+check_numbers(const ImportBinder *self, const CheckpointTensor *tensor, const float *values)
+{
+	float limit = self->precision == PRECISION_FP32 ? FLT_MAX : MAX_BF16;
+
+	for (size_t i = 0; i < tensor->count; i++)
+		if (!(fabsf(values[i]) <= limit))
+		{
+			error_set(self->binder.error, ERR_DATA,
+					  "tensor \"%s\" has a number that is not finite or too large", tensor->name);
+			return error_detail(self->binder.error, "Number %zu is %g.", i, (double) values[i]);
+		}
+	return true;
+}
+
+/* Reads one part, which must be there, into out. */
+static bool
+read_part(ImportBinder *self, const char *part, const int64_t *shape, int rank, float *out)
+{
+	Error	   *error = self->binder.error;
+	IndexEntry *entry = find_part(self, part);
+
+	if (entry == NULL)
+	{
+		error_set(error, ERR_NOT_FOUND, "the checkpoint has no tensor \"%s\"", part);
+		return error_detail(error, "%s needs it.", self->architecture);
+	}
+	if (!check_shape(entry->tensor, shape, rank, error) ||
+		!checkpoint_read(entry->tensor, out, error) || !check_numbers(self, entry->tensor, out))
+		return false;
+	entry->used = true;
+	self->parameters += (int64_t) entry->tensor->count;
+	return true;
+}
+
+/* Reads the parts of a spec one below the other: weights (rows, columns) and bias (rows). */
+static bool
+read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bias)
+{
+	int rank = spec->type == SECTION_VECTOR ? 1 : 2;
+
+	for (int i = 0; i < spec->n_parts; i++)
+	{
+		int64_t shape[2] = {spec->rows[i], spec->columns};
+		char	name[MAX_NAME];
+
+		if (!read_part(self, spec->parts[i], shape, rank, weights))
+			return false;
+		weights += (size_t) spec->rows[i] * (size_t) spec->columns;
+		if (!spec->bias)
+			continue;
+		if (!has_suffix(spec->parts[i], ".weight") ||
+			!replace_suffix(name, spec->parts[i], ".weight", ".bias"))
+			return error_set(self->binder.error, ERR_DATA, "tensor \"%s\" has no name for its bias",
+							 spec->parts[i]);
+		if (!read_part(self, name, shape, 1, bias))
+			return false;
+		bias += spec->rows[i];
+	}
+	return true;
+}
+
+static bool
+write_tensor(ImportBinder *self, const TensorSpec *spec, const float *weights, const float *bias,
+			 int rows)
+{
+	Error	 *error = self->binder.error;
+	Precision table = self->precision == PRECISION_FP32 ? PRECISION_FP32 : PRECISION_BF16;
+
+	switch (spec->type)
+	{
+		case SECTION_MATRIX:
+			return image_write_matrix(self->writer, spec->name, self->precision, weights, bias,
+									  rows, spec->columns, error);
+		case SECTION_TABLE:
+			return image_write_table(self->writer, spec->name, table, weights, rows, spec->columns,
+									 error);
+		default:
+			return image_write_vector(self->writer, spec->name, weights, rows, error);
+	}
+}
+
+/* No part of an optional spec is there. */
+static bool
+is_absent(const ImportBinder *self, const TensorSpec *spec)
+{
+	for (int i = 0; i < spec->n_parts; i++)
+		if (find_part(self, spec->parts[i]) != NULL)
+			return false;
+	return spec->optional;
+}
+
+static bool
+import_tensor(Binder *binder, const TensorSpec *spec, void *destination)
+{
+	ImportBinder *self = (ImportBinder *) binder;
+	int			  rows = 0;
+	size_t		  weight_size, bias_size;
+	float		 *weights, *bias;
+	bool		  ok = true;
+
+	if (is_absent(self, spec))
+		return true;
+	for (int i = 0; ok && i < spec->n_parts; i++)
+		ok = spec->rows[i] > 0 && !__builtin_add_overflow(rows, spec->rows[i], &rows);
+	if (!ok || spec->columns <= 0 ||
+		__builtin_mul_overflow((size_t) rows * sizeof *weights, (size_t) spec->columns,
+							   &weight_size))
+		return error_set(binder->error, ERR_LIMIT, "tensor \"%s\" is too large", spec->name);
+	bias_size = spec->bias ? (size_t) rows * sizeof *bias : 0;
+	weights = malloc(weight_size);
+	bias = malloc(bias_size + 1);
+	if (weights == NULL || bias == NULL)
+		ok = error_set(binder->error, ERR_MEMORY, "out of memory for tensor \"%s\" of %zu bytes",
+					   spec->name, weight_size + bias_size);
+	ok = ok && read_parts(self, spec, weights, bias) &&
+		 write_tensor(self, spec, weights, spec->bias ? bias : NULL, rows);
+	free(weights);
+	free(bias);
+	return ok;
+}
+
+/* All tensors under their names without prefix; two of one name can't be told apart. */
+static bool
+build_index(ImportBinder *self, const Checkpoint *checkpoint, Arena *arena, Error *error)
+{
+	self->n = checkpoint->n;
+	self->index = arena_alloc(arena, (size_t) checkpoint->n + 1, sizeof *self->index);
+	if (self->index == NULL)
+		return error_set(error, ERR_MEMORY, "out of memory for %d tensors", checkpoint->n);
+	for (int i = 0; i < self->n; i++)
+		self->index[i] = (IndexEntry){
+			.name = without_prefix(checkpoint->tensors[i].name, self->prefix),
+			.tensor = &checkpoint->tensors[i],
+		};
+	qsort(self->index, (size_t) self->n, sizeof *self->index, compare_entries);
+	for (int i = 1; i < self->n; i++)
+		if (compare_entries(&self->index[i - 1], &self->index[i]) == 0)
+			return error_set(error, ERR_DATA, "the checkpoint has both \"%s\" and \"%s\"",
+							 self->index[i - 1].tensor->name, self->index[i].tensor->name);
+	return true;
+}
+
+/* Buffers that hold no weights, as every checkpoint may have them. */
+static bool
+is_buffer(const char *name)
+{
+	static const char *const suffixes[] = {"position_ids", "token_type_ids", "num_batches_tracked",
+										   "_float_tensor"};
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+		if (has_suffix(name, suffixes[i]))
+			return true;
+	return false;
+}
+
+static bool
+list_unused(const ImportBinder *self, Arena *arena, BindReport *report, Error *error)
+{
+	report->unused = arena_alloc(arena, (size_t) self->n + 1, sizeof *report->unused);
+	if (report->unused == NULL)
+		return error_set(error, ERR_MEMORY, "out of memory for %d tensors", self->n);
+	for (int i = 0; i < self->n; i++)
+	{
+		const char *name = self->index[i].tensor->name;
+
+		if (self->index[i].used || is_buffer(name))
+			continue;
+		report->unused[report->n_unused] = arena_strndup(arena, name, strlen(name));
+		if (report->unused[report->n_unused++] == NULL)
+			return error_set(error, ERR_MEMORY, "out of memory for %d tensors", self->n);
+	}
+	return true;
+}
+
+bool
+import_bind(Model *model, const Checkpoint *checkpoint, ImageWriter *writer, Precision precision,
+			Arena *arena, BindReport *report, Error *error)
+{
+	ImportBinder self = {.binder = {.tensor = import_tensor, .error = error},
+						 .prefix = model->family->base_prefix,
+						 .architecture = model->architecture,
+						 .writer = writer,
+						 .precision = precision};
+
+	*report = (BindReport){0};
+	if (!build_index(&self, checkpoint, arena, error) || !model_bind(model, &self.binder))
+		return false;
+	report->parameters = self.parameters;
+	return list_unused(&self, arena, report, error);
+}
