@@ -21,8 +21,8 @@ affinity_count(void)
 	for (int n = CPU_SETSIZE; n <= MASK_MAX; n *= 2)
 	{
 		cpu_set_t *cpus = CPU_ALLOC(n);
-		size_t size = CPU_ALLOC_SIZE(n);
-		int count = 0, failure = 0;
+		size_t	   size = CPU_ALLOC_SIZE(n);
+		int		   count = 0, failure = 0;
 
 		if (cpus == NULL)
 			return 1;
@@ -42,10 +42,10 @@ affinity_count(void)
 static int
 read_numbers(const char *path, long *numbers, int room)
 {
-	char line[128];
+	char  line[128];
 	char *at = line;
 	FILE *file = fopen(path, "r");
-	int n = 0;
+	int	  n = 0;
 
 	if (file == NULL)
 		return 0;
@@ -104,16 +104,16 @@ directory_quota(const char *directory, bool v2)
 static int
 hierarchy_quota(const char *mount, const char *group, bool v2)
 {
-	char path[PATH_MAX];
+	char   path[PATH_MAX];
 	size_t root = strlen(mount);
-	int least = INT_MAX;
+	int	   least = INT_MAX;
 
 	if (snprintf(path, sizeof path, "%s%s", mount, group) >= (int) sizeof path)
 		return INT_MAX;
 	for (;;)
 	{
 		char *slash;
-		int quota = directory_quota(path, v2);
+		int	  quota = directory_quota(path, v2);
 
 		if (quota < least)
 			least = quota;
@@ -139,19 +139,19 @@ list_has(const char *list, const char *item)
 int
 processors_quota(const char *cgroups, const char *root)
 {
-	char line[PATH_MAX + 64];
+	char  line[PATH_MAX + 64];
 	FILE *file = fopen(cgroups, "r");
-	int least = INT_MAX;
+	int	  least = INT_MAX;
 
 	if (file == NULL)
 		return INT_MAX;
 	while (fgets(line, sizeof line, file) != NULL) /* id:controllers:path, v2 without controllers */
 	{
-		char mount[PATH_MAX];
+		char  mount[PATH_MAX];
 		char *controllers = strchr(line, ':');
 		char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-		bool v2;
-		int quota;
+		bool  v2;
+		int	  quota;
 
 		if (group == NULL)
 			continue;

@@ -33,9 +33,9 @@
 typedef struct Gate
 {
 	_Alignas(CACHE_LINE) atomic_uint word;
-	atomic_int sleepers;
+	atomic_int		sleepers;
 	pthread_mutex_t lock;
-	pthread_cond_t opened;
+	pthread_cond_t	opened;
 } Gate;
 
 static void
@@ -128,7 +128,7 @@ struct Barrier
 	Gate gate;
 	_Alignas(CACHE_LINE) atomic_int arrived;
 	atomic_uint cancelled; /* the leader's decision, written before it arrives */
-	int size, spin_us;
+	int			size, spin_us;
 };
 
 static void
@@ -145,7 +145,7 @@ bool
 crew_wait(Crew *crew)
 {
 	Barrier *barrier = crew->barrier;
-	bool cancelled = crew->rank == 0 && crew->cancel != NULL &&
+	bool	 cancelled = crew->rank == 0 && crew->cancel != NULL &&
 					 atomic_load_explicit(crew->cancel, memory_order_relaxed);
 	unsigned word;
 
@@ -169,26 +169,26 @@ crew_wait(Crew *crew)
 
 typedef struct Member
 {
-	Team *team;
-	int rank;
+	Team	 *team;
+	int		  rank;
 	pthread_t thread;
 } Member;
 
 struct Team
 {
-	Gate job;  /* counts jobs */
-	Gate back; /* the number of the job that all members have finished */
-	Barrier barrier;
-	int size, spin_us;
-	atomic_int busy; /* members, the leader not among them, that are not back */
-	bool stop;
-	void *argument;
+	Gate		 job;  /* counts jobs */
+	Gate		 back; /* the number of the job that all members have finished */
+	Barrier		 barrier;
+	int			 size, spin_us;
+	atomic_int	 busy; /* members, the leader not among them, that are not back */
+	bool		 stop;
+	void		*argument;
 	atomic_bool *cancel;
 	void (*together)(void *argument, Crew *crew);
 	void (*apart)(void *argument, Crew *crew, int member);
-	bool leader_bound; /* then leader_cpus is where it ran before */
+	bool	  leader_bound; /* then leader_cpus is where it ran before */
 	cpu_set_t leader_cpus;
-	Member members[]; /* (size); [0] is the leader's and has no thread */
+	Member	  members[]; /* (size); [0] is the leader's and has no thread */
 };
 
 static void
@@ -211,8 +211,8 @@ take_part(Team *team, int rank)
 static void *
 member_main(void *argument)
 {
-	Member *member = argument;
-	Team *team = member->team;
+	Member	*member = argument;
+	Team	*team = member->team;
 	unsigned job = 0;
 
 	for (;;)
@@ -287,7 +287,7 @@ static bool
 start_member(Member *member, Error *error)
 {
 	sigset_t all, before;
-	int failure;
+	int		 failure;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -317,7 +317,7 @@ team_stop(Team *team, int n)
 Team *
 team_create(int size, const int *cpus, Error *error)
 {
-	Team *team;
+	Team  *team;
 	size_t bytes;
 
 	if (size < 1 || size > TEAM_MAX)

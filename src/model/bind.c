@@ -9,6 +9,9 @@
 
 #define NAME_MAX_BYTES 256
 
+static bool name_format(Binder *binder, char *name, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
 /* Writes a name, or sets the error when it is too long. */
 __attribute__((format(printf, 3, 0))) static bool
 name_format(Binder *binder, char *name, const char *format, va_list args)

@@ -54,16 +54,17 @@ typedef struct Pass
 	const Kernels *kernels;
 	const Batch	  *batch;
 	Crew		  *crew;
-	uint8_t		  *quantised; /* (rows, ldq of the product under way) */
-	float		  *row_scale; /* (rows) */
-	int32_t		  *row_zero;  /* (rows) */
-	float		  *scratch;	  /* this rank's, attention_floats() of it */
+	uint8_t		  *quantised;	   /* (rows, ldq of the product under way) */
+	float		  *row_scale;	   /* (rows) */
+	int32_t		  *row_zero;	   /* (rows) */
+	float		  *scratch;		   /* this rank's, attention_floats() of it */
 	bool		   quantised_read; /* since the last meeting: others may be at it still */
 } Pass;
 
 /* Lays out what products and attention of a pass need: rows of at most max_rows, products of at most max_k
  * columns on the left, attention_floats for each rank.  Then this rank's share of it is pass's. */
-extern void carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t attention_floats);
+extern void carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k,
+					   size_t attention_floats);
 
 /* ---- blocks ---- */
 

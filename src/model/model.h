@@ -44,14 +44,15 @@ typedef struct Architecture
  */
 typedef struct TensorSpec
 {
-	SectionType type;					  /* SECTION_MATRIX, SECTION_TABLE or SECTION_VECTOR */
-	const char *name;					  /* in the image */
+	SectionType type; /* SECTION_MATRIX, SECTION_TABLE or SECTION_VECTOR */
+	const char *name; /* in the image */
 	int			n_parts;
-	const char *parts[BINDER_MAX_PARTS];  /* names in the checkpoint's state_dict, with ".weight" where it has it */
-	int			rows[BINDER_MAX_PARTS];	  /* of each part; a vector's length */
-	int			columns;				  /* 1 for a vector */
-	bool		bias;					  /* a matrix with biases: part with ".weight" replaced by ".bias" */
-	bool		optional;				  /* may be absent: then the destination stays NULL / zero */
+	const char *parts
+		[BINDER_MAX_PARTS]; /* names in the checkpoint's state_dict, with ".weight" where it has it */
+	int	 rows[BINDER_MAX_PARTS]; /* of each part; a vector's length */
+	int	 columns;				 /* 1 for a vector */
+	bool bias;					 /* a matrix with biases: part with ".weight" replaced by ".bias" */
+	bool optional;				 /* may be absent: then the destination stays NULL / zero */
 } TensorSpec;
 
 typedef struct Binder Binder;
@@ -65,16 +66,17 @@ struct Binder
 };
 
 /* Shorthands; format and arguments make the name below the base prefix, as "encoder.layer.%d.output". */
-extern bool bind_matrix(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char *format, ...)
-	__attribute__((format(printf, 6, 7)));	/* the checkpoint has <name>.weight and <name>.bias */
+extern bool bind_matrix(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char *format,
+						...)
+	__attribute__((format(printf, 6, 7))); /* the checkpoint has <name>.weight and <name>.bias */
 extern bool bind_optional_matrix(Binder *binder, Matrix *matrix, int n, int k, bool bias,
 								 const char *format, ...)
-	__attribute__((format(printf, 6, 7)));	/* absent: matrix->panels is NULL */
+	__attribute__((format(printf, 6, 7))); /* absent: matrix->panels is NULL */
 extern bool bind_table(Binder *binder, Table *table, int rows, int columns, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));	/* <name>.weight */
+	__attribute__((format(printf, 5, 6))); /* <name>.weight */
 extern bool bind_norm(Binder *binder, const float **weight, const float **bias, int n,
 					  const char *format, ...)
-	__attribute__((format(printf, 5, 6)));	/* <name>.weight, <name>.bias; bias NULL: without */
+	__attribute__((format(printf, 5, 6))); /* <name>.weight, <name>.bias; bias NULL: without */
 /* Layers of n rows each as one matrix, <prefix>.<name> in the image: the checkpoint's <prefix>.<parts[i]>.weight
  * and .bias, one below the other; format and arguments make the prefix. */
 extern bool bind_stacked(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char *name,
@@ -108,7 +110,7 @@ typedef struct Output
 {
 	const float *hidden_states; /* (n_tokens, hidden_size), stride ld: the last layer's */
 	long		 ld;
-	const float *pooled;		/* (n_seqs, hidden_size), stride ld; NULL unless asked for and there */
+	const float *pooled; /* (n_seqs, hidden_size), stride ld; NULL unless asked for and there */
 } Output;
 
 /* Memory for a forward pass; its owner allocates model_workspace() bytes, 64-byte aligned, once. */
@@ -130,16 +132,16 @@ typedef struct Model
 	const void	  *weights; /* the family's */
 	const Image	  *image;
 	int			   hidden_size, n_layers, vocab_size, type_vocab_size;
-	int			   max_tokens;	/* positions the weights allow in one sequence; INT_MAX: no limit */
-	int			   n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
-	bool		   has_pooler;	/* known once the weights are bound */
-	Arena		   arena;		/* config and weights */
+	int			   max_tokens; /* positions the weights allow in one sequence; INT_MAX: no limit */
+	int	  n_positions;		   /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
+	bool  has_pooler;		   /* known once the weights are bound */
+	Arena arena;			   /* config and weights */
 } Model;
 
 struct Family
 {
-	const char		   *model_type;	 /* config.json's, "bert" */
-	const char		   *base_prefix; /* "bert." */
+	const char		   *model_type;	   /* config.json's, "bert" */
+	const char		   *base_prefix;   /* "bert." */
 	const Architecture *architectures; /* ends with a NULL name; the first is the base model */
 	size_t				config_size;
 

@@ -21,7 +21,7 @@ typedef struct RunItem
 	Pooling		   pooling;
 	int			   dimensions;
 	bool		   normalize;
-	float		  *out;		 /* (dimensions) */
+	float		  *out; /* (dimensions) */
 } RunItem;
 
 /* The team stays the caller's and must outlive the runner.  NULL on error. */
