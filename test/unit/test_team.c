@@ -47,10 +47,10 @@ team_of(int size)
 
 typedef struct Relay
 {
-	int steps;
-	int cells[SIZES][2]; /* what each rank wrote at an even and at an odd step */
+	int		   steps;
+	int		   cells[SIZES][2]; /* what each rank wrote at an even and at an odd step */
 	atomic_int wrong;
-	bool late; /* ranks come to a meeting at different times */
+	bool	   late; /* ranks come to a meeting at different times */
 } Relay;
 
 /* Each rank writes a number, meets the others and reads all of theirs. */
@@ -94,9 +94,9 @@ meetings_order_memory(void **state)
 typedef struct Stop
 {
 	atomic_bool cancel;
-	int cancel_at;		/* the step at which the last rank asks to stop */
-	int passed[SIZES];	/* meetings that returned true */
-	int threads[SIZES]; /* how often each rank ran */
+	int			cancel_at;		/* the step at which the last rank asks to stop */
+	int			passed[SIZES];	/* meetings that returned true */
+	int			threads[SIZES]; /* how often each rank ran */
 } Stop;
 
 static void
@@ -151,7 +151,7 @@ work_is_shared_without_gaps(void **state)
 			for (int rank = 0; rank < size; rank++)
 			{
 				Crew crew = {.rank = rank, .size = size};
-				int begin, end;
+				int	 begin, end;
 
 				crew_share(&crew, n, &begin, &end);
 				assert_int_equal(begin, next);
@@ -167,17 +167,17 @@ work_is_shared_without_gaps(void **state)
 typedef struct Pile
 {
 	atomic_int next;
-	int taken[1000];
+	int		   taken[1000];
 	atomic_int members, wrong;
-	pthread_t leader;
+	pthread_t  leader;
 } Pile;
 
 static void
 pile_run(void *argument, Crew *crew, int member)
 {
-	Pile *pile = argument;
+	Pile	*pile = argument;
 	sigset_t blocked;
-	int item;
+	int		 item;
 
 	atomic_fetch_add(&pile->members, 1 << 8 * member);
 	if (crew->rank != 0 || crew->size != 1 || !crew_wait(crew))
@@ -221,7 +221,7 @@ static void
 refuses_impossible_teams(void **state)
 {
 	Error error;
-	int nowhere[] = {-1};
+	int	  nowhere[] = {-1};
 	(void) state;
 
 	assert_null(team_create(0, NULL, &error));
@@ -244,9 +244,9 @@ static void
 members_are_bound(void **state)
 {
 	cpu_set_t before, after;
-	int cpu = 0, cpus[2], seen[2];
-	Error error;
-	Team *team;
+	int		  cpu = 0, cpus[2], seen[2];
+	Error	  error;
+	Team	 *team;
 	(void) state;
 
 	assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
@@ -270,7 +270,7 @@ static char directory[] = "/tmp/test_team.XXXXXX";
 static void
 put(const char *name, const char *text)
 {
-	char path[PATH_MAX];
+	char  path[PATH_MAX];
 	FILE *file;
 
 	snprintf(path, sizeof path, "%s/%s", directory, name);
