@@ -5,7 +5,8 @@
  *	 report.c	   the core's Error to ereport
  *	 registry.c	   models of the cluster by digest: residency and counters		(shared memory)
  *	 queue.c	   requests from backends to the engine and back				(shared memory)
- *	 engine.c	   the process that computes
+ *	 engine.c	   the processes that compute
+ *	 resident.c	   what an engine has loaded, and what is to be loaded
  *	 stats.c	   what the views of "Watching" read
  *	 model_type.c  type infer.model
  *	 catalog.c	   the foreign-data wrapper, create_model and its siblings
@@ -34,7 +35,20 @@
 
 /* Throws the core's error; model (may be NULL) is named in the message: model "minilm": ... */
 extern void report_error(const Error *error, const char *model) pg_attribute_noreturn();
-extern int	error_sqlstate(ErrorCode code);
+/*
+ * The SQLSTATE of an ErrorCode:
+ *	 ERR_ARGUMENT	  22023 invalid_parameter_value
+ *	 ERR_DATA		  22000 data_exception
+ *	 ERR_LIMIT		  54000 program_limit_exceeded
+ *	 ERR_NOT_FOUND	  58P01 undefined_file
+ *	 ERR_UNSUPPORTED  0A000 feature_not_supported
+ *	 ERR_PERMISSION	  42501 insufficient_privilege
+ *	 ERR_IO			  58030 io_error
+ *	 ERR_MEMORY		  53200 out_of_memory
+ *	 ERR_CORRUPT	  XX001 data_corrupted
+ *	 ERR_CANCELLED	  57014 query_canceled
+ */
+extern int error_sqlstate(ErrorCode code);
 
 /* Throws "pg_infer must be loaded via shared_preload_libraries" unless it was. */
 extern void require_preload(void);
@@ -97,50 +111,89 @@ extern void handle_encode(ModelHandle *handle, const char *text, size_t length, 
 /* 'error' | 'end' | 'start', NULL: the model's default. */
 extern Truncate truncate_from_arg(const ModelHandle *handle, const char *value);
 
-/* ---- registry.c: shared memory, one entry a digest, LWLock pg_infer_registry ---- */
+/* ---- registry.c: shared memory, one entry a digest ---- */
 
 typedef enum Residency
 {
-	MODEL_ABSENT,	/* not loaded; the engine loads it when a request comes */
+	MODEL_ABSENT, /* not loaded; an engine loads it when a request comes */
 	MODEL_LOADING,
 	MODEL_RESIDENT,
-	MODEL_FAILED	/* the last load failed: error says why; retried at the next request */
+	MODEL_FAILED /* the last load failed: error says why; tried again at the next request */
 } Residency;
 
+/* Since stat_reset; a model has all of them, an engine those of its own work. */
+typedef enum Counter
+{
+	COUNT_REQUESTS, /* answered */
+	COUNT_ITEMS,
+	COUNT_TOKENS,
+	COUNT_BATCHES,
+	COUNT_CAPACITY, /* tokens that those batches could have held */
+	COUNT_RUN_US,
+	COUNT_QUEUE_US,
+	COUNT_ERRORS,
+	COUNT_CANCELS,
+	N_COUNTERS
+} Counter;
+
+/*
+ * What the cluster knows about the model of one digest.  Fields under "lock" are guarded by the LWLock
+ * pg_infer_registry, those under "queue" by pg_infer_queue, the others are atomic.
+ */
 typedef struct ModelEntry
 {
-	bool			 used;
-	uint8			 digest[IMAGE_DIGEST_BYTES];
-	pg_atomic_uint32 residency; /* Residency; written by the engine */
-	pg_atomic_uint32 wanted;	/* load_model: keep; unload_model: let go.  RegistryWish */
-	uint64			 size;		/* bytes of the image; under the lock */
-	TimestampTz		 loaded_at, last_used;
-	char			 error[512]; /* under the lock */
+	/* lock */
+	bool		used;
+	bool		pinned;	 /* load_model or a preload asked for it: never evicted */
+	bool		leaving; /* unload or eviction: every engine lets go as soon as it can, and begins nothing new */
+	uint8		digest[IMAGE_DIGEST_BYTES];
+	uint64		mapped;		  /* a bit for each engine that has it */
+	uint64		size;		  /* bytes of the image, known from the first load on */
+	TimestampTz loaded_at;	  /* 0: not resident */
+	char		error[512];	  /* of the last load, when residency is MODEL_FAILED */
 
-	/* counters since stat_reset, cluster-wide; added to by engine and backends without the lock */
-	pg_atomic_uint64 requests, items, tokens, batches, errors, cancels;
-	pg_atomic_uint64 batch_capacity_tokens; /* sum over batches of what they could have held */
-	pg_atomic_uint64 queue_us, run_us;
+	/* queue: the requests that wait for an engine, oldest first; indexes of slots, -1: none */
+	int head, tail;
+
+	pg_atomic_uint32 residency; /* Residency */
+	pg_atomic_uint32 users;		/* requests and engines that refer to this entry; more than 0 keeps it */
+	pg_atomic_uint64 last_used; /* TimestampTz */
+
+	pg_atomic_uint64 counters[N_COUNTERS];
 } ModelEntry;
 
-extern Size		   registry_size(void);
-extern void		   registry_init(void); /* in the startup hook */
-extern int		   registry_lookup(const uint8 *digest, bool create);
-extern ModelEntry *registry_entry(int index);
-extern int		   registry_capacity(void);
+extern Size registry_size(void);
+extern void registry_init(void); /* in the startup hook */
 
-/* ---- queue.c: shared memory; the state of a slot says who owns it ---- */
+/* The entry of a digest, created where there is none, with one user more; registry_release takes it away.  hint:
+ * what this gave the last time, or -1.  ERROR when all entries are in use. */
+extern int	registry_acquire(const uint8 *digest, int hint);
+extern void registry_release(int index);
+
+extern ModelEntry *registry_entry(int index);
+extern int		   registry_count(void); /* entries 0 .. count - 1 have been used */
+extern void		   registry_lock(LWLockMode mode);
+extern void		   registry_unlock(void);
+extern void		   registry_reset_stats(void);
+
+static inline void
+entry_count(ModelEntry *entry, Counter counter, uint64 by)
+{
+	pg_atomic_fetch_add_u64(&entry->counters[counter], by);
+}
+
+/* ---- queue.c: shared memory; requests from backends to engines and back ---- */
 
 typedef enum RequestKind
 {
-	REQUEST_EMBED,
-	REQUEST_LOAD,  /* load and keep; answered when resident or failed */
-	REQUEST_UNLOAD,
-	REQUEST_VERIFY /* replay the golden input; result: largest deviation */
+	REQUEST_EMBED,	/* payload: EmbedPayload */
+	REQUEST_LOAD,	/* load and keep; done when resident.  No payload */
+	REQUEST_UNLOAD, /* done when no engine has it any more.  No payload */
+	REQUEST_VERIFY	/* replay the golden input; payload: VerifyPayload */
 } RequestKind;
 
-/* The payload of REQUEST_EMBED, laid out by embed_payload_*(): this header, int32 offsets[n_items + 1],
- * int32 ids[n_tokens], int32 type_ids[n_tokens], then float4 results[n_items][dimensions], 64-byte aligned. */
+/* The payload of REQUEST_EMBED: this header, int32 offsets[n_items + 1], int32 ids[n_tokens], int32
+ * type_ids[n_tokens], then float4 results[n_items][dimensions], 64-byte aligned. */
 typedef struct EmbedPayload
 {
 	int32 n_items, n_tokens, dimensions;
@@ -154,11 +207,23 @@ extern int32  *embed_payload_ids(EmbedPayload *payload);
 extern int32  *embed_payload_type_ids(EmbedPayload *payload);
 extern float4 *embed_payload_results(EmbedPayload *payload);
 
+/* What REQUEST_VERIFY answers: the largest difference to what the importer stored. */
+typedef struct VerifyPayload
+{
+	int32  n_values;
+	float4 deviation;
+} VerifyPayload;
+
 typedef struct Request Request; /* this backend's hold on a slot */
 
-/* Takes a slot and payload memory, waiting for them where there are none (back-pressure); interruptible.
- * More than pg_infer.queue_memory holds at all is an ERROR.  The request is given up by itself when the
- * surrounding (sub)transaction or portal ends before request_end: it is owned by CurrentResourceOwner. */
+/*
+ * Takes a slot and payload memory (left as it is), waiting for them where there are none (back-pressure);
+ * interruptible.  More than request_payload_max() is an ERROR.  The request is given up by itself when
+ * the (sub)transaction or portal that began it ends before request_end: it is owned by
+ * CurrentResourceOwner.  A caller holds one request at a time, or sessions could wait for each other
+ * for ever; who has many texts sends requests of about request_payload_share() bytes, one after the other,
+ * and ends each before it returns a row.
+ */
 extern Request *request_begin(ModelHandle *handle, RequestKind kind, Size payload_size);
 extern void	   *request_payload(Request *request);
 extern void		request_submit(Request *request);
@@ -166,11 +231,16 @@ extern bool		request_done(Request *request); /* without waiting */
 extern void		request_wait(Request *request); /* throws the request's error, or the cancel */
 extern void		request_end(Request *request);	/* frees slot and payload */
 
+/* Begin, submit, wait, end: for the kinds without a payload. */
+extern void request_run(ModelHandle *handle, RequestKind kind);
+
+extern Size request_payload_max(void);
+extern Size request_payload_share(void);
+
 /* ---- settings (module.c) ---- */
 
-extern int	 infer_threads, infer_engines, infer_memory_mb, infer_cache_memory_mb, infer_queue_memory_mb;
-extern int	 infer_batch_tokens, infer_prefetch_rows, infer_isa;
-extern bool	 infer_prefetch;
+extern int	 infer_threads, infer_engines, infer_memory_kb, infer_queue_memory_kb;
+extern int	 infer_batch_tokens, infer_isa;
 extern char *infer_model_directory, *infer_preload_models;
 extern bool	 infer_preloaded; /* in shared_preload_libraries */
 

@@ -1,0 +1,836 @@
+/*
+ * engine.c: the processes that compute.
+ *
+ * An engine is a background worker with a team of threads (base/team.h).  Its main thread takes what waits in
+ * the queue, one model after the other, forms a batch of up to pg_infer.batch_tokens tokens from several requests
+ * or from a part of a large one, has the runner compute it, marks what is finished, and wakes the waiters.  Requests
+ * it has begun are its "active" ones; a batch gives each of them a share first, so that a large request
+ * delays others by no more than the shares of a batch.
+ *
+ * Whatever ends the process, its exit callback leaves nothing behind: after a SIGTERM the active requests go back
+ * to the queue, where the next engine finds them; after an error they fail, so that one that brings an
+ * engine down does it once.  SIGKILL restarts the cluster, and all of shared memory with it.
+ */
+#include "pg/engine.h"
+#include "pg/queue.h"
+#include "pg/resident.h"
+
+#include <sched.h>
+
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/shmem.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "base/numa.h"
+#include "pg/compat.h"
+#include "task/golden.h"
+
+#define SPIN_US 30		  /* after a batch, before the engine sleeps */
+#define YIELD_MAX_US 2000 /* for the requests of the sessions that the last batch woke */
+#define SHARES 8		  /* parts of a batch that one request gets before others */
+#define LOADING_POLL_MS 1
+
+typedef struct Engines
+{
+	char start_error
+		[512]; /* of the last engine that tried, "" when it could; under the registry's lock */
+	EngineShared engines[FLEXIBLE_ARRAY_MEMBER];
+} Engines;
+
+/* What a request adds to the batch that is being formed. */
+typedef struct Part
+{
+	Slot *slot;
+	int	  n_items;
+} Part;
+
+static Engines *engines;
+
+static int			 this_engine;
+static EngineShared *shared; /* this engine's */
+static Team			*team;
+static Runner		*runner;
+static MemoryContext step_context;
+
+static Slot		**active; /* requests that this engine has begun, oldest first */
+static int		  n_active;
+static Part		 *parts; /* of the batch */
+static int		  n_parts;
+static RunItem	 *items; /* of the batch */
+static int		  n_items, items_room;
+static long		  n_tokens;
+static int		  last_requests;	  /* of the last batch */
+static instr_time last_end;			  /* when its waiters had been woken */
+static bool		  may_spin;			  /* nothing has been waited for since */
+static int		  last_entry = -1;	  /* whose turn it was */
+static int		  current_entry = -1; /* what this step is about, for errors */
+
+/* ---- shared memory, registration ---- */
+
+int
+engine_count(void)
+{
+	static int count = 0;
+
+	if (count == 0)
+	{
+		int nodes[ENGINES_MAX];
+
+		count =
+			infer_engines > 0 ? infer_engines : Max(numa_nodes(NUMA_ROOT, nodes, ENGINES_MAX), 1);
+	}
+	return count;
+}
+
+Size
+engines_size(void)
+{
+	return offsetof(Engines, engines) + engine_count() * sizeof(EngineShared);
+}
+
+void
+engines_init(void)
+{
+	bool found;
+
+	engines = ShmemInitStruct("pg_infer engines", engines_size(), &found);
+	if (found)
+		return;
+	memset(engines, 0, engines_size());
+	for (int i = 0; i < engine_count(); i++)
+	{
+		EngineShared *engine = &engines->engines[i];
+
+		pg_atomic_init_u32(&engine->state, ENGINE_STOPPED);
+		pg_atomic_init_u32(&engine->entry, 0);
+		pg_atomic_init_u32(&engine->loading, 0);
+		for (int j = 0; j < N_COUNTERS; j++)
+			pg_atomic_init_u64(&engine->counters[j], 0);
+		atomic_init(&engine->cancel, false);
+	}
+}
+
+EngineShared *
+engine_shared(int index)
+{
+	return &engines->engines[index];
+}
+
+void
+engines_register(void)
+{
+	for (int i = 0; i < engine_count(); i++)
+	{
+		BackgroundWorker worker = {0};
+
+		snprintf(worker.bgw_name, BGW_MAXLEN, "pg_infer engine %d", i);
+		strlcpy(worker.bgw_type, "pg_infer engine", BGW_MAXLEN);
+		strlcpy(worker.bgw_library_name, "pg_infer", BGW_MAXLEN);
+		strlcpy(worker.bgw_function_name, "pg_infer_engine_main", BGW_MAXLEN);
+		/* a connection to no database: that shows the engine in pg_stat_activity */
+		worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+		worker.bgw_start_time = BgWorkerStart_ConsistentState;
+		worker.bgw_restart_time = 1;
+		worker.bgw_main_arg = Int32GetDatum(i);
+		RegisterBackgroundWorker(&worker);
+	}
+}
+
+/* ---- called by backends and other engines ---- */
+
+void
+engines_reset_stats(void)
+{
+	for (int i = 0; i < engine_count(); i++)
+		for (int j = 0; j < N_COUNTERS; j++)
+			pg_atomic_write_u64(&engines->engines[i].counters[j], 0);
+}
+
+static void
+wake(EngineShared *engine)
+{
+	PGPROC *proc = engine->proc;
+
+	/* without one, the next engine looks when it starts; a proc that is no longer its own minds no wake-up */
+	if (proc != NULL)
+		SetLatch(&proc->procLatch);
+}
+
+void
+engines_wake_all(void)
+{
+	for (int i = 0; i < engine_count(); i++)
+		wake(&engines->engines[i]);
+}
+
+void
+engines_wake(void)
+{
+	for (int i = 0; i < engine_count(); i++)
+		if (pg_atomic_read_u32(&engines->engines[i].state) == ENGINE_IDLE)
+		{
+			wake(&engines->engines[i]);
+			return;
+		}
+	engines_wake_all();
+}
+
+bool
+engines_cannot_start(char *reason)
+{
+	bool result;
+
+	for (int i = 0; i < engine_count(); i++)
+		if (engines->engines[i].proc != NULL)
+			return false;
+	registry_lock(LW_SHARED);
+	result = engines->start_error[0] != '\0';
+	strlcpy(reason, engines->start_error, sizeof engines->start_error);
+	registry_unlock();
+	return result;
+}
+
+void
+engine_request_abandoned(int index, uint32 batch)
+{
+	EngineShared *engine = &engines->engines[index];
+
+	if (batch != 0 && batch == engine->batch && --engine->live == 0)
+		atomic_store(&engine->cancel, true);
+}
+
+/* ---- forming a batch ---- */
+
+static bool
+is_leaving(const ModelEntry *entry)
+{
+	return *(const volatile bool *) &entry->leaving;
+}
+
+static void
+forget_active(Slot *slot)
+{
+	int i = 0;
+
+	while (active[i] != slot)
+		i++;
+	n_active--;
+	memmove(&active[i], &active[i + 1], (n_active - i) * sizeof(Slot *));
+	resident_find(slot->entry)->n_active--;
+}
+
+/* Frees active requests that nobody waits for any more. */
+static void
+drop_abandoned(void)
+{
+	for (int i = n_active - 1; i >= 0; i--)
+	{
+		Slot *slot = active[i];
+
+		if (pg_atomic_read_u32(&slot->state) == SLOT_ABANDONED)
+		{
+			forget_active(slot);
+			queue_free_abandoned(slot);
+		}
+	}
+}
+
+/* What the backend wrote must be a batch that the model can compute. */
+static bool
+check_request(const Slot *slot, const Model *model, Error *error)
+{
+	EmbedPayload *payload = slot->payload;
+	Batch		  batch = {.n_seqs = payload->n_items,
+						   .n_tokens = payload->n_tokens,
+						   .offsets = embed_payload_offsets(payload),
+						   .input_ids = embed_payload_ids(payload),
+						   .token_type_ids = embed_payload_type_ids(payload)};
+
+	if (payload->n_items <= 0)
+		return error_set(error, ERR_ARGUMENT, "a request of %d texts is not possible",
+						 payload->n_items);
+	if (payload->dimensions <= 0 || payload->dimensions > model->hidden_size)
+		return error_set(error, ERR_ARGUMENT,
+						 "%d dimensions are not between 1 and the %d that the model has",
+						 payload->dimensions, model->hidden_size);
+	if (payload->pooling < POOLING_MEAN || payload->pooling > POOLING_POOLER)
+		return error_set(error, ERR_ARGUMENT, "there is no pooling of number %d", payload->pooling);
+	if (payload->pooling == POOLING_POOLER && !model->has_pooler)
+		return error_set(error, ERR_ARGUMENT,
+						 "pooling \"pooler\" needs a pooler, which the model lacks");
+	return model_check(model, &batch, error);
+}
+
+/* Waiting requests of the model become active until they make a batch, or another kind of request is next.
+ * A model that is leaving begins no more. */
+static void
+take_requests(Resident *resident)
+{
+	int			first = n_active, kept = n_active;
+	int			share = infer_batch_tokens / SHARES;
+	long		planned = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (is_leaving(registry_entry(resident->entry)))
+		return;
+	for (int i = 0; i < n_active; i++)
+		if (active[i]->entry == resident->entry)
+			planned += Min(share, active[i]->n_tokens);
+
+	queue_lock(LW_EXCLUSIVE);
+	for (Slot *slot = queue_first(resident->entry), *next;
+		 slot != NULL && slot->kind == REQUEST_EMBED && planned < infer_batch_tokens; slot = next)
+	{
+		next = queue_next(slot);
+		queue_take(slot, this_engine, now);
+		active[n_active++] = slot;
+		resident->n_active++;
+		planned += Min(share, slot->n_tokens);
+	}
+	queue_unlock();
+
+	for (int i = first; i < n_active; i++)
+	{
+		Slot *slot = active[i];
+
+		if (check_request(slot, &resident->model, &slot->error))
+			active[kept++] = slot;
+		else
+		{
+			resident->n_active--;
+			queue_finish(&slot, 1);
+		}
+	}
+	n_active = kept;
+}
+
+/* Adds the next items of a request, up to limit tokens (one item at least) and as far as the batch has room. */
+static void
+add_items(Part *part, long limit)
+{
+	EmbedPayload *payload = part->slot->payload;
+	const int32	 *offsets = embed_payload_offsets(payload);
+	const int32	 *ids = embed_payload_ids(payload);
+	const int32	 *type_ids = embed_payload_type_ids(payload);
+	float4		 *results = embed_payload_results(payload);
+	long		  added = 0;
+
+	for (int i = part->slot->n_done + part->n_items; i < payload->n_items; i++)
+	{
+		int length = offsets[i + 1] - offsets[i];
+
+		if ((n_items > 0 && n_tokens + length > infer_batch_tokens) ||
+			(added > 0 && added + length > limit) || n_items == items_room)
+			return;
+		items[n_items++] = (RunItem){.ids = ids + offsets[i],
+									 .type_ids = type_ids + offsets[i],
+									 .n_tokens = length,
+									 .pooling = (Pooling) payload->pooling,
+									 .dimensions = payload->dimensions,
+									 .normalize = payload->normalize,
+									 .out = results + (Size) i * payload->dimensions};
+		part->n_items++;
+		added += length;
+		n_tokens += length;
+	}
+}
+
+/* First each active request of the model gets its share, then the oldest what is left. */
+static void
+fill_batch(const Resident *resident)
+{
+	n_parts = n_items = 0;
+	n_tokens = 0;
+	if (items_room < infer_batch_tokens)
+	{
+		items_room = infer_batch_tokens;
+		items = repalloc(items, items_room * sizeof(RunItem));
+	}
+	for (int i = 0; i < n_active; i++)
+		if (active[i]->entry == resident->entry)
+		{
+			parts[n_parts] = (Part){.slot = active[i]};
+			add_items(&parts[n_parts++], infer_batch_tokens / SHARES);
+		}
+	for (int i = 0; i < n_parts; i++)
+		add_items(&parts[i], infer_batch_tokens);
+}
+
+/* From here on a backend that gives up lowers live, and the last one stops the batch.  False: nobody waits. */
+static bool
+publish_batch(void)
+{
+	static uint32 number = 0;
+
+	if (++number == 0)
+		number++;
+	queue_lock(LW_EXCLUSIVE);
+	shared->batch = number;
+	shared->live = 0;
+	for (int i = 0; i < n_parts; i++)
+	{
+		Slot *slot = parts[i].slot;
+
+		if (parts[i].n_items > 0 && pg_atomic_read_u32(&slot->state) == SLOT_RUNNING)
+		{
+			slot->batch = number;
+			shared->live++;
+		}
+	}
+	atomic_store(&shared->cancel, false);
+	queue_unlock();
+	/* a SIGTERM before the store is seen here, a later one sets cancel again */
+	CHECK_FOR_INTERRUPTS();
+	return shared->live > 0;
+}
+
+/* ---- running it ---- */
+
+static int64
+microseconds_since(instr_time start)
+{
+	instr_time now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return (int64) INSTR_TIME_GET_MICROSEC(now);
+}
+
+static void
+count(Resident *resident, Counter counter, uint64 by)
+{
+	entry_count(registry_entry(resident->entry), counter, by);
+	pg_atomic_fetch_add_u64(&shared->counters[counter], by);
+}
+
+static void
+count_batch(Resident *resident, int64 run_us)
+{
+	count(resident, COUNT_BATCHES, 1);
+	count(resident, COUNT_ITEMS, n_items);
+	count(resident, COUNT_TOKENS, n_tokens);
+	count(resident, COUNT_CAPACITY, Max(n_tokens, infer_batch_tokens));
+	count(resident, COUNT_RUN_US, run_us);
+	if (resident->least_us == 0 || run_us < resident->least_us)
+		resident->least_us = run_us;
+}
+
+/* Hands back what the batch has finished, or all of it with an error. */
+static void
+finish_batch(const Error *error)
+{
+	Slot **finished = palloc(n_parts * sizeof(Slot *));
+	int	   n_finished = 0;
+
+	for (int i = 0; i < n_parts; i++)
+	{
+		Slot *slot = parts[i].slot;
+
+		if (error->code != ERR_NONE)
+			slot->error = *error;
+		else
+			slot->n_done += parts[i].n_items;
+		if (error->code != ERR_NONE || slot->n_done == slot->n_items)
+		{
+			forget_active(slot);
+			finished[n_finished++] = slot;
+		}
+	}
+	pg_atomic_fetch_add_u64(&shared->counters[COUNT_REQUESTS], n_finished);
+	n_parts = 0;
+	queue_finish(finished, n_finished);
+	INSTR_TIME_SET_CURRENT(last_end);
+	may_spin = true;
+}
+
+static void
+run_batch(Resident *resident)
+{
+	Error	   error = {.code = ERR_NONE};
+	instr_time start;
+
+	take_requests(resident);
+	drop_abandoned();
+	fill_batch(resident);
+	if (n_items == 0 || !publish_batch())
+	{
+		n_parts = 0;
+		return;
+	}
+	if (queue_waiting() > 0 && engine_count() > 1)
+		engines_wake(); /* there is more than this engine takes */
+
+	last_requests = n_parts;
+	pg_atomic_write_u32(&shared->entry, resident->entry);
+	INSTR_TIME_SET_CURRENT(start);
+	if (runner_embed(runner, &resident->model, items, n_items, &shared->cancel, &error))
+		count_batch(resident, microseconds_since(start));
+	/* cancelled: all gave up or the engine is to end, and both are seen to in the next step */
+	if (error.code != ERR_CANCELLED)
+		finish_batch(&error);
+	n_parts = 0;
+}
+
+static void
+run_verify(Resident *resident, Slot *slot)
+{
+	VerifyPayload *payload = slot->payload;
+
+	golden_replay(runner, &resident->model, &payload->n_values, &payload->deviation, &slot->error);
+	queue_finish(&slot, 1);
+}
+
+/* ---- what to do next ---- */
+
+static bool
+has_active(int entry)
+{
+	for (int i = 0; i < n_active; i++)
+		if (active[i]->entry == entry)
+			return true;
+	return false;
+}
+
+/* An unload is done when no engine has the model. */
+static bool
+unload(ModelEntry *entry)
+{
+	bool gone;
+
+	registry_lock(LW_EXCLUSIVE);
+	gone = entry->mapped == 0 && pg_atomic_read_u32(&entry->residency) != MODEL_LOADING;
+	entry->pinned = false;
+	if (entry->mapped != 0 && !entry->leaving)
+	{
+		entry->leaving = true;
+		registry_unlock();
+		engines_wake_all();
+		return false;
+	}
+	registry_unlock();
+	return gone;
+}
+
+static void
+pin(ModelEntry *entry)
+{
+	registry_lock(LW_EXCLUSIVE);
+	entry->pinned = true;
+	registry_unlock();
+}
+
+/* Serves what is no batch at the front of a model's queue.  True when embedding requests come next. */
+static bool
+serve_front(int index)
+{
+	ModelEntry *entry = registry_entry(index);
+
+	for (;;)
+	{
+		Resident   *resident = resident_find(index);
+		Slot	   *slot;
+		RequestKind kind = REQUEST_EMBED;
+
+		queue_lock(LW_EXCLUSIVE);
+		slot = queue_first(index);
+		if (slot != NULL)
+			kind = slot->kind;
+		queue_unlock();
+		if (slot == NULL)
+			return false;
+		if (kind == REQUEST_UNLOAD)
+		{
+			if (!unload(entry))
+				return false;
+		}
+		else if (is_leaving(entry))
+			return false;
+		else if (resident == NULL)
+		{
+			resident_want(index);
+			return false;
+		}
+		else if (kind == REQUEST_EMBED)
+			return true;
+
+		/* the front may have changed by now: a backend gave up, or another engine was faster */
+		queue_lock(LW_EXCLUSIVE);
+		if (queue_first(index) != slot || slot->kind != kind)
+		{
+			queue_unlock();
+			continue;
+		}
+		queue_take(slot, this_engine, GetCurrentTimestamp());
+		queue_unlock();
+		if (kind == REQUEST_LOAD)
+			pin(entry);
+		if (kind == REQUEST_VERIFY)
+			run_verify(resident, slot);
+		else
+			queue_finish(&slot, 1);
+	}
+}
+
+/* The next model, after the one whose turn it was, that a batch can be formed for; NULL: nothing to do. */
+static Resident *
+next_model(void)
+{
+	int n = registry_count();
+
+	for (int i = 1; i <= n; i++)
+	{
+		int	 entry = (last_entry + i) % n;
+		bool waits = *(volatile int *) &registry_entry(entry)->head != NO_SLOT;
+
+		if (!waits && !has_active(entry))
+			continue;
+		current_entry = entry;
+		if ((waits && serve_front(entry)) || has_active(entry))
+		{
+			last_entry = entry;
+			return resident_find(entry);
+		}
+	}
+	return NULL;
+}
+
+/*
+ * A batch has woken as many sessions as it had requests, and most will send another.  Without waiting for them
+ * they split into two halves, each paying the fixed cost of a batch; so others may have the processor
+ * until as many are queued again, for about that cost at most.  A lone request never waits.
+ */
+static void
+let_sessions_catch_up(const Resident *resident)
+{
+	int64 limit = Min(resident->least_us, YIELD_MAX_US);
+
+	if (last_requests < 2 || n_active > 0)
+		return;
+	while (queue_waiting() < last_requests && queue_waiting_tokens() < infer_batch_tokens &&
+		   !InterruptPending && microseconds_since(last_end) < limit)
+		sched_yield();
+}
+
+/* Right after a batch the next request is near, and waking a processor costs more than this. */
+static bool
+spin(void)
+{
+	instr_time start;
+
+	if (!may_spin)
+		return false;
+	may_spin = false;
+	INSTR_TIME_SET_CURRENT(start);
+	while (queue_waiting() == 0 && !MyLatch->is_set)
+	{
+		if (microseconds_since(start) >= SPIN_US)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+static void
+step(void)
+{
+	static uint32 wait_event = 0;
+	Resident	 *resident;
+
+	if (wait_event == 0)
+		wait_event = compat_wait_event("PgInferEngineMain");
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		char *preload = pstrdup(infer_preload_models);
+
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		if (this_engine == 0 && strcmp(preload, infer_preload_models) != 0)
+			residents_preload();
+	}
+	drop_abandoned();
+	residents_step();
+	current_entry = -1;
+	resident = next_model();
+	if (resident != NULL)
+	{
+		let_sessions_catch_up(resident);
+		run_batch(resident);
+		return;
+	}
+	if (spin())
+		return;
+
+	pg_atomic_write_u32(&shared->state, ENGINE_IDLE);
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (residents_loading() ? WL_TIMEOUT : 0),
+					 LOADING_POLL_MS, wait_event);
+	pg_atomic_write_u32(&shared->state, ENGINE_RUNNING);
+}
+
+/* Nothing in a step should throw.  If something does, it costs the requests at hand, not the engine. */
+static void
+recover(void)
+{
+	ErrorData *thrown;
+	Error	   error;
+
+	MemoryContextSwitchTo(step_context);
+	thrown = CopyErrorData();
+	if (n_parts == 0 && current_entry < 0)
+		PG_RE_THROW();
+	EmitErrorReport();
+	FlushErrorState();
+	LWLockReleaseAll();
+	error_set(&error, ERR_IO, "the inference engine met an error: %s", thrown->message);
+	if (n_parts > 0)
+		finish_batch(&error);
+	else
+		queue_fail_waiting(current_entry, this_engine, &error);
+}
+
+/* ---- the process ---- */
+
+/* The default handler would end the batch first. */
+static void
+terminate(SIGNAL_ARGS)
+{
+	atomic_store(&shared->cancel, true);
+	die(postgres_signal_arg);
+}
+
+static void
+engine_exit(int code, Datum argument)
+{
+	Error error;
+
+	LWLockReleaseAll();
+	shared->proc = NULL;
+	pg_atomic_write_u32(&shared->state, ENGINE_STOPPED);
+	error_set(&error, ERR_CANCELLED, "the inference engine failed while it served this request");
+	error_hint(&error, "The server log tells more.");
+	while (n_active > 0)
+	{
+		Slot *slot = active[--n_active]; /* the last first: they go to the front of the queue */
+
+		if (ProcDiePending)
+			queue_put_back(slot);
+		else
+		{
+			slot->error = error;
+			queue_finish(&slot, 1);
+		}
+	}
+	residents_close();
+	if (runner != NULL)
+		runner_free(runner);
+	if (team != NULL)
+		team_destroy(team);
+}
+
+static void
+cannot_start(const Error *error)
+{
+	registry_lock(LW_EXCLUSIVE);
+	strlcpy(engines->start_error, error->message, sizeof engines->start_error);
+	registry_unlock();
+	ereport(FATAL, errcode(error_sqlstate(error->code)),
+			errmsg("pg_infer engine cannot start: %s", error->message),
+			error->detail[0] ? errdetail_internal("%s", error->detail) : 0,
+			error->hint[0] ? errhint("%s", error->hint) : 0);
+}
+
+/* Threads on the node's own processors, when there are several nodes. */
+static Team *
+start_team(Error *error)
+{
+	int nodes[ENGINES_MAX], processors[TEAM_MAX], bound[TEAM_MAX];
+	int n_nodes = numa_nodes(NUMA_ROOT, nodes, ENGINES_MAX), n_processors = 0;
+	int size = infer_threads;
+
+	shared->node = -1;
+	if (n_nodes > 1)
+	{
+		shared->node = nodes[this_engine % n_nodes];
+		n_processors = numa_processors(NUMA_ROOT, shared->node, processors, TEAM_MAX);
+	}
+	if (size == 0)
+	{
+		size = Max(team_default_size() / engine_count(), 1);
+		if (n_processors > 0)
+			size = Min(size, n_processors);
+	}
+	shared->threads = size;
+	for (int i = 0; n_processors > 0 && i < size; i++)
+		bound[i] = processors[i % n_processors];
+	return team_create(size, n_processors > 0 ? bound : NULL, error);
+}
+
+static void
+start(void)
+{
+	const Kernels *kernels;
+	Error		   error;
+
+	active = MemoryContextAlloc(TopMemoryContext, queue_slots() * sizeof(Slot *));
+	parts = MemoryContextAlloc(TopMemoryContext, queue_slots() * sizeof(Part));
+	items_room = infer_batch_tokens;
+	items = MemoryContextAlloc(TopMemoryContext, items_room * sizeof(RunItem));
+	before_shmem_exit(engine_exit, 0);
+
+	if ((kernels = kernels_select((Isa) infer_isa, &error)) == NULL ||
+		(team = start_team(&error)) == NULL || (runner = runner_create(team, &error)) == NULL)
+		cannot_start(&error);
+	strlcpy(shared->isa, kernels->name, sizeof shared->isa);
+	residents_init(this_engine, kernels, runner);
+	if (this_engine == 0)
+		residents_preload();
+
+	registry_lock(LW_EXCLUSIVE);
+	engines->start_error[0] = '\0';
+	registry_unlock();
+	shared->pid = MyProcPid;
+	shared->started_at = GetCurrentTimestamp();
+	pg_atomic_write_u32(&shared->state, ENGINE_RUNNING);
+	shared->proc = MyProc;
+	pg_memory_barrier();
+}
+
+void
+pg_infer_engine_main(Datum argument)
+{
+	this_engine = DatumGetInt32(argument);
+	shared = engine_shared(this_engine);
+
+	pqsignal(SIGTERM, terminate);
+	pqsignal(SIGINT, SIG_IGN); /* pg_cancel_backend would throw, and so restart the engine */
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	step_context =
+		AllocSetContextCreate(TopMemoryContext, "pg_infer engine step", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(step_context);
+	start();
+	for (;;)
+	{
+		MemoryContextReset(step_context);
+		PG_TRY();
+		{
+			step();
+		}
+		PG_CATCH();
+		{
+			recover();
+		}
+		PG_END_TRY();
+	}
+}
