@@ -27,7 +27,8 @@
 
 /* Configures, expecting failure with this code and text; the text may be the beginning of the message. */
 static void
-refuse(const Param *items, int n, const char *architecture, ErrorCode code, const char *message)
+refuse(const ConfigParam *items, int n, const char *architecture, ErrorCode code,
+	   const char *message)
 {
 	Params params = {items, n};
 	Model  model;
@@ -43,10 +44,10 @@ refuse(const Param *items, int n, const char *architecture, ErrorCode code, cons
 static void
 defaults_are_bert_base(void **state)
 {
-	const Param items[] = {STRING("model_type", "bert")};
-	Params		params = {items, 1};
-	Model		model;
-	Error		error;
+	const ConfigParam items[] = {STRING("model_type", "bert")};
+	Params			  params = {items, 1};
+	Model			  model;
+	Error			  error;
 	(void) state;
 
 	TEST_MUST(model_configure(&model, &params, NULL, &error), error);
@@ -65,16 +66,17 @@ defaults_are_bert_base(void **state)
 static void
 class_is_the_options_then_the_configs_then_the_base(void **state)
 {
-	const Param with_head[] = {LIST("architectures", "[\"BertForMaskedLM\", \"Other\"]"),
-							   STRING("model_type", "bert")};
-	const Param without_type[] = {LIST("architectures", "[ \"BertModel\" ]")};
-	const Param empty_list[] = {LIST("architectures", "[]"), STRING("model_type", "bert")};
-	const Param custom[] = {LIST("architectures", "[\"MyBert\"]"), STRING("model_type", "bert")};
-	const Param broken[] = {LIST("architectures", "[\"Bert"), STRING("model_type", "bert")};
-	const Param unknown[] = {STRING("model_type", "gpt9")};
-	Params		params = {with_head, 2};
-	Model		model;
-	Error		error;
+	const ConfigParam with_head[] = {LIST("architectures", "[\"BertForMaskedLM\", \"Other\"]"),
+									 STRING("model_type", "bert")};
+	const ConfigParam without_type[] = {LIST("architectures", "[ \"BertModel\" ]")};
+	const ConfigParam empty_list[] = {LIST("architectures", "[]"), STRING("model_type", "bert")};
+	const ConfigParam custom[] = {LIST("architectures", "[\"MyBert\"]"),
+								  STRING("model_type", "bert")};
+	const ConfigParam broken[] = {LIST("architectures", "[\"Bert"), STRING("model_type", "bert")};
+	const ConfigParam unknown[] = {STRING("model_type", "gpt9")};
+	Params			  params = {with_head, 2};
+	Model			  model;
+	Error			  error;
 	(void) state;
 
 	refuse(with_head, 2, NULL, ERR_UNSUPPORTED,
@@ -120,21 +122,21 @@ every_class_has_a_family_and_a_head(void **state)
 static void
 numbers_that_do_not_go_together_are_refused(void **state)
 {
-	const Param heads[] = {INT("hidden_size", 100), STRING("model_type", "bert"),
-						   INT("num_attention_heads", 7)};
-	const Param zero[] = {INT("hidden_size", 0), STRING("model_type", "bert")};
-	const Param huge[] = {STRING("model_type", "bert"), INT("vocab_size", INT_MAX)};
-	const Param eps[] = {{.key = "layer_norm_eps", .type = PARAM_DOUBLE, .number = NAN},
-						 STRING("model_type", "bert")};
-	const Param act[] = {STRING("hidden_act", "swoosh"), STRING("model_type", "bert")};
-	const Param position[] = {STRING("model_type", "bert"),
-							  STRING("position_embedding_type", "rotary")};
-	const Param pruned[] = {STRING("model_type", "bert"), LIST("pruned_heads.3", "[0, 2]")};
-	const Param not_pruned[] = {STRING("model_type", "bert"), LIST("pruned_heads", "{}")};
-	const Param type[] = {STRING("hidden_size", "many"), STRING("model_type", "bert")};
-	Params		params = {not_pruned, 2};
-	Model		model;
-	Error		error;
+	const ConfigParam heads[] = {INT("hidden_size", 100), STRING("model_type", "bert"),
+								 INT("num_attention_heads", 7)};
+	const ConfigParam zero[] = {INT("hidden_size", 0), STRING("model_type", "bert")};
+	const ConfigParam huge[] = {STRING("model_type", "bert"), INT("vocab_size", INT_MAX)};
+	const ConfigParam eps[] = {{.key = "layer_norm_eps", .type = PARAM_DOUBLE, .number = NAN},
+							   STRING("model_type", "bert")};
+	const ConfigParam act[] = {STRING("hidden_act", "swoosh"), STRING("model_type", "bert")};
+	const ConfigParam position[] = {STRING("model_type", "bert"),
+									STRING("position_embedding_type", "rotary")};
+	const ConfigParam pruned[] = {STRING("model_type", "bert"), LIST("pruned_heads.3", "[0, 2]")};
+	const ConfigParam not_pruned[] = {STRING("model_type", "bert"), LIST("pruned_heads", "{}")};
+	const ConfigParam type[] = {STRING("hidden_size", "many"), STRING("model_type", "bert")};
+	Params			  params = {not_pruned, 2};
+	Model			  model;
+	Error			  error;
 	(void) state;
 
 	refuse(heads, COUNT(heads), NULL, ERR_DATA,
@@ -177,7 +179,7 @@ list_tensor(Binder *binder, const TensorSpec *spec, void *destination)
 	return true;
 }
 
-static const Param small[] = {
+static const ConfigParam small[] = {
 	STRING("hidden_act", "relu"), INT("hidden_size", 8),
 	INT("intermediate_size", 12), INT("max_position_embeddings", 6),
 	STRING("model_type", "bert"), INT("num_attention_heads", 2),
@@ -187,11 +189,11 @@ static const Param small[] = {
 static void
 tensors_have_the_checkpoints_names(void **state)
 {
-	Param	   items[COUNT(small)];
-	Params	   params = {items, COUNT(small)};
-	ListBinder list = {.binder = {.tensor = list_tensor}};
-	Model	   model;
-	Error	   error;
+	ConfigParam items[COUNT(small)];
+	Params		params = {items, COUNT(small)};
+	ListBinder	list = {.binder = {.tensor = list_tensor}};
+	Model		model;
+	Error		error;
 	(void) state;
 
 	memcpy(items, small, sizeof small);

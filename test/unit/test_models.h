@@ -92,8 +92,8 @@ test_random_tensor(Binder *binder, const TensorSpec *spec, void *destination)
 
 /* Opens a model with random weights for a config (items sorted by key), computed with kernels. */
 static inline void
-test_model_open(TestModel *test, const Param *config, int n, Precision precision, bool optional,
-				const Kernels *kernels)
+test_model_open(TestModel *test, const ConfigParam *config, int n, Precision precision,
+				bool optional, const Kernels *kernels)
 {
 	char		 path[] = "/tmp/test_model.XXXXXX";
 	Params		 params = {config, n}, none = {NULL, 0};

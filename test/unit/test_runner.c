@@ -28,24 +28,24 @@
 #define COUNT(array) ((int) (sizeof(array) / sizeof *(array)))
 
 /* Heads that are whole panels, and divide among 2 and 4 threads but not among 3. */
-static const Param even[] = {INT("hidden_size", 128),
-							 INT("intermediate_size", 96),
-							 INT("max_position_embeddings", LONGEST),
-							 STRING("model_type", "bert"),
-							 INT("num_attention_heads", 4),
-							 INT("num_hidden_layers", 1),
-							 INT("vocab_size", 100)};
+static const ConfigParam even[] = {INT("hidden_size", 128),
+								   INT("intermediate_size", 96),
+								   INT("max_position_embeddings", LONGEST),
+								   STRING("model_type", "bert"),
+								   INT("num_attention_heads", 4),
+								   INT("num_hidden_layers", 1),
+								   INT("vocab_size", 100)};
 
 /* Nothing is a multiple of anything. */
-static const Param odd[] = {STRING("hidden_act", "gelu_new"),
-							INT("hidden_size", 45),
-							INT("intermediate_size", 67),
-							INT("max_position_embeddings", LONGEST),
-							STRING("model_type", "bert"),
-							INT("num_attention_heads", 5),
-							INT("num_hidden_layers", 1),
-							STRING("position_embedding_type", "relative_key_query"),
-							INT("vocab_size", 100)};
+static const ConfigParam odd[] = {STRING("hidden_act", "gelu_new"),
+								  INT("hidden_size", 45),
+								  INT("intermediate_size", 67),
+								  INT("max_position_embeddings", LONGEST),
+								  STRING("model_type", "bert"),
+								  INT("num_attention_heads", 5),
+								  INT("num_hidden_layers", 1),
+								  STRING("position_embedding_type", "relative_key_query"),
+								  INT("vocab_size", 100)};
 
 static int32_t ids[ITEMS][LONGEST], type_ids[ITEMS][LONGEST];
 static RunItem items[ITEMS];
@@ -112,7 +112,7 @@ compare(Runner *runner, const Model *model, int first, int n, int stride, const 
 
 /* The reference is every item alone, on one thread, by the plain C kernels. */
 static void
-check_invariance(const Param *config, int n_config, Precision precision)
+check_invariance(const ConfigParam *config, int n_config, Precision precision)
 {
 	Error	  error;
 	TestModel test;
