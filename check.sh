@@ -42,8 +42,8 @@ layer() {
     status=$?
     read -r good bad skipped < <(awk '
         /^ok .*# (SKIP|skip)/ { skipped++; next }
-        /^ok / || / \.\.\. ok( |$)/ { good++ }
-        /^not ok / || / \.\.\. (FAILED|failed)/ { bad++ }
+        /^ok / || /^(test | +)[^ ]+ +\.\.\. ok( |$)/ { good++ }
+        /^not ok / || /^(test | +)[^ ]+ +\.\.\. (FAILED|failed)/ { bad++ }
         END { print good + 0, bad + 0, skipped + 0 }' "$log")
     if [ "$bad" = 0 ] && { [ "$status" != 0 ] || [ "$good" = 0 ]; }; then
         bad=1
@@ -74,7 +74,7 @@ failures() {
 }
 
 compile() {
-    make -j"$(nproc)" all unit-tests && as_root make -s install
+    make -j"$(nproc)" all unit-tests && as_root make -s PG_CONFIG="$PG_CONFIG" install
 }
 
 # clang sees other mistakes than gcc; it compiles a copy, so that no object is mixed.
