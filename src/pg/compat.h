@@ -6,7 +6,15 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
 #include "utils/wait_event.h"
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
 
 /* A wait event of our own, where the server lets an extension name one. */
 static inline uint32
@@ -16,6 +24,47 @@ compat_wait_event(const char *name)
 	return WaitEventExtensionNew(name);
 #else
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+static inline AclResult
+compat_server_aclcheck(Oid server, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, server, role, mode);
+#else
+	return pg_foreign_server_aclcheck(server, role, mode);
+#endif
+}
+
+static inline bool
+compat_server_ownercheck(Oid server, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(ForeignServerRelationId, server, role);
+#else
+	return pg_foreign_server_ownercheck(server, role);
+#endif
+}
+
+static inline AclResult
+compat_fdw_aclcheck(Oid fdw, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignDataWrapperRelationId, fdw, role, mode);
+#else
+	return pg_foreign_data_wrapper_aclcheck(fdw, role, mode);
+#endif
+}
+
+/* The set is the caller's to free, after an error too. */
+static inline WaitEventSet *
+compat_wait_event_set(int n_events)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, n_events);
+#else
+	return CreateWaitEventSet(TopMemoryContext, n_events);
 #endif
 }
 

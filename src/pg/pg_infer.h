@@ -9,11 +9,13 @@
  *	 resident.c	   what an engine has loaded, and what is to be loaded
  *	 stats.c	   what the views of "Watching" read
  *	 model_type.c  type infer.model
- *	 catalog.c	   the foreign-data wrapper, create_model and its siblings
+ *	 catalog.c	   the foreign-data wrapper: servers and their options, who may use them
+ *	 store.c	   $PGDATA/pg_infer: images, and which models refer to them
+ *	 models.c	   create_model and its siblings, view infer.models
  *	 import.c	   runs the command pg_infer import as a child process
  *	 handle.c	   this backend's view of a model: its image mapped, its tokenizer open
  *	 text.c		   tokenize, encode, decode, count_tokens, vocab, chunks
- *	 embed.c	   embed, embed_many
+ *	 embed.c	   embed, embed_many, similarity
  *	 vector.c	   cosine_similarity, inner_product, l2_distance
  */
 #ifndef PG_INFER_H
@@ -22,8 +24,10 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "nodes/pg_list.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
+#include "utils/array.h"
 #include "utils/timestamp.h"
 
 #include "base/error.h"
@@ -64,21 +68,79 @@ typedef struct InferModel
 
 #define PG_GETARG_INFER_MODEL(n) ((InferModel *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n)))
 
+#define DIGEST_HEX (2 * IMAGE_DIGEST_BYTES)
+
 extern InferModel *infer_model_make(const char *name, const uint8 *digest);
-extern char		  *infer_model_name(const InferModel *model);	   /* palloc'd */
-extern void		   digest_to_hex(const uint8 *digest, char *hex);  /* 64 digits and NUL */
+extern char		  *infer_model_name(const InferModel *model);		/* palloc'd */
+extern void		   digest_to_hex(const uint8 *digest, char *hex);	/* 64 digits and NUL */
 extern bool		   digest_from_hex(const char *hex, uint8 *digest); /* all 64 digits */
+extern bool		   digest_has_prefix(const uint8 *digest, const char *prefix); /* lower case hex */
 
-/* ---- catalog.c ---- */
+/* 1 to 63 bytes, printable, without '@'; anything else is an ERROR with that code. */
+extern void check_model_name(const char *name, int sqlerrcode);
 
-/* Where the image of a digest lies, relative to $PGDATA: "pg_infer/<64 hex>.img"; palloc'd. */
-extern char *image_path(const uint8 *digest);
+/* ---- catalog.c: a model is a foreign server of the wrapper pg_infer ---- */
+
+#define INFER_FDW "pg_infer"
+
+typedef struct ModelServer
+{
+	Oid	   serverid, owner;
+	char  *name;
+	uint8  digest[IMAGE_DIGEST_BYTES];
+	int	   n_previous;
+	uint8 *previous; /* n_previous digests that update_model has replaced, the latest first */
+	bool   preload;
+	List  *options; /* of DefElem, as in pg_foreign_server */
+} ModelServer;
+
+extern ModelServer *model_server(const char *name, bool missing_ok);
+extern List		   *model_servers(void); /* all of this database, by name */
+extern bool			model_server_knows(const ModelServer *server, const uint8 *digest);
+extern const char  *model_server_option(const ModelServer *server, const char *name); /* or NULL */
+
+/* The model that a name, or a name and the first digits of a digest, stand for; prefix may be NULL.  Where no
+ * model has the name any more, the digest finds it under its new one. */
+extern InferModel *model_resolve(const char *name, const char *prefix);
+
+/* The server behind a model's name and digest, found in the same way. */
+extern ModelServer *model_server_of(const char *name, const uint8 *digest);
 
 /* ERROR unless the current user may use the model and its server knows this digest. */
 extern void check_model_usage(const InferModel *model);
 
-/* The digests that a model name stands for in this database; used by the type's input function. */
-extern bool model_current_digest(const char *name, uint8 *digest);
+/* ERROR unless the current user owns the server. */
+extern void check_model_owner(const ModelServer *server);
+
+/* Reads create_model's options: a list of DefElem with text values, NULL for a JSON null.  Names and values
+ * are checked as in CREATE SERVER; the server's own (digest, previous, path) can't be given. */
+extern List *model_options_from_jsonb(Datum options);
+
+extern void catalog_init(void);
+
+/* ---- store.c: $PGDATA/pg_infer ---- */
+
+/* Where the image of a digest lies, relative to $PGDATA: "pg_infer/<64 hex>.img"; palloc'd. */
+extern char *image_path(const uint8 *digest);
+
+/* The path of a new temporary file there, removed at the end of the transaction at the latest. */
+extern char *store_temporary(void);
+
+/* Makes a finished temporary file the image of this digest.  If the transaction aborts, or no model refers to
+ * the image at its end, it is removed again.  Waits for other transactions that do the same. */
+extern void store_adopt(const char *temporary, const uint8 *digest);
+
+/* Hooks and callbacks; in _PG_init. */
+extern void store_init(void);
+
+/* ---- import.c ---- */
+
+/* Runs pg_infer import over a Hugging Face directory; the image comes to lie at output.  options: DefElems.
+ * ERROR with the command's message when it refuses; cancelling the statement ends it. */
+extern void import_run(const char *directory, const char *output, List *options, uint8 *digest);
+
+/* The directory that create_model's path stands for: checks who may read it. */
+extern char *import_directory(const char *path);
 
 /* ---- handle.c ---- */
 
@@ -101,15 +163,37 @@ typedef struct ModelHandle
  * use in this backend.  Lives as long as the backend.  ERROR when the image is missing or damaged. */
 extern ModelHandle *model_handle(const InferModel *model);
 
+/* ERROR unless the model has weights, a tokenizer. */
+extern void require_weights(const ModelHandle *handle);
+extern void require_tokenizer(const ModelHandle *handle);
+
+/* Throws an error about a missing image: how to make it again. */
+extern void report_image_error(const Error *error, const char *model) pg_attribute_noreturn();
+
 /* The arena for one call's tokenization; reset by whoever starts a call.  Capped. */
 extern Arena *backend_arena(void);
 
-/* Encodes with the backend's arena, interruptible, errors thrown with the model's name. */
+/* Whether the statement is to stop; for the core's callbacks. */
+extern bool interrupt_pending(void *argument);
+
+/* Encodes with the backend's arena, interruptible, errors thrown with the model's name.  pair may be NULL. */
 extern void handle_encode(ModelHandle *handle, const char *text, size_t length, const char *pair,
 						  size_t pair_length, EncodeOptions *options, Encoding *encoding);
 
 /* 'error' | 'end' | 'start', NULL: the model's default. */
 extern Truncate truncate_from_arg(const ModelHandle *handle, const char *value);
+
+/* Between the server's encoding and UTF-8.  ERROR where characters do not correspond one to one. */
+extern const char *text_to_utf8(const text *value, size_t *length);
+extern text		  *text_from_utf8(const char *value, size_t length);
+
+/* ---- vector.c ---- */
+
+/* The cosine of the angle between two vectors; NaN where one of them is zero. */
+extern double vector_cosine(const float4 *a, const float4 *b, int n);
+
+/* A one-dimensional real[] with room for n numbers, not set. */
+extern ArrayType *vector_make(int n);
 
 /* ---- registry.c: shared memory, one entry a digest ---- */
 
@@ -143,20 +227,22 @@ typedef enum Counter
 typedef struct ModelEntry
 {
 	/* lock */
-	bool		used;
-	bool		pinned;	 /* load_model or a preload asked for it: never evicted */
-	bool		leaving; /* unload or eviction: every engine lets go as soon as it can, and begins nothing new */
+	bool used;
+	bool pinned; /* load_model or a preload asked for it: never evicted */
+	bool
+		leaving; /* unload or eviction: every engine lets go as soon as it can, and begins nothing new */
 	uint8		digest[IMAGE_DIGEST_BYTES];
-	uint64		mapped;		  /* a bit for each engine that has it */
-	uint64		size;		  /* bytes of the image, known from the first load on */
-	TimestampTz loaded_at;	  /* 0: not resident */
-	char		error[512];	  /* of the last load, when residency is MODEL_FAILED */
+	uint64		mapped;		/* a bit for each engine that has it */
+	uint64		size;		/* bytes of the image, known from the first load on */
+	TimestampTz loaded_at;	/* 0: not resident */
+	char		error[512]; /* of the last load, when residency is MODEL_FAILED */
 
 	/* queue: the requests that wait for an engine, oldest first; indexes of slots, -1: none */
 	int head, tail;
 
 	pg_atomic_uint32 residency; /* Residency */
-	pg_atomic_uint32 users;		/* requests and engines that refer to this entry; more than 0 keeps it */
+	pg_atomic_uint32
+		users; /* requests and engines that refer to this entry; more than 0 keeps it */
 	pg_atomic_uint64 last_used; /* TimestampTz */
 
 	pg_atomic_uint64 counters[N_COUNTERS];
