@@ -55,6 +55,8 @@ struct Request
 	ResourceOwner owner;
 	Slot		 *slot;	   /* NULL: not taken yet */
 	int			  entry;   /* while there is no slot: the registry's, or -1 */
+	RequestKind	  kind;
+	const char	 *model;   /* its name */
 	bool		  blocked; /* counted in n_blocked */
 	bool		  inside;  /* holds the gate */
 };
@@ -444,6 +446,8 @@ try_take(Request *request, Size n_pages)
 		slot->role = GetUserId();
 		slot->database = MyDatabaseId;
 		slot->entry = request->entry;
+		slot->kind = request->kind;
+		strlcpy(slot->model, request->model, NAMEDATALEN);
 		slot->n_items = slot->n_tokens = slot->n_done = 0;
 		slot->submitted_at = 0;
 		slot->engine = -1;
@@ -509,14 +513,14 @@ request_begin(ModelHandle *handle, RequestKind kind, Size payload_size)
 
 	request = MemoryContextAllocZero(TopMemoryContext, sizeof(Request));
 	request->owner = CurrentResourceOwner;
+	request->kind = kind;
+	request->model = handle->name;
 	request->entry = -1;
 	dlist_push_tail(&requests, &request->node);
 	request->entry = handle->entry = registry_acquire(handle->digest, handle->entry);
 
 	if (pg_atomic_read_u32(&queue->n_blocked) > 0 || !try_take(request, n_pages))
 		wait_and_take(request, n_pages);
-	request->slot->kind = kind;
-	strlcpy(request->slot->model, handle->name, NAMEDATALEN);
 	return request;
 }
 

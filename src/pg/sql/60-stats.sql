@@ -1,0 +1,65 @@
+-- Watching: what the engines do and have done, over the whole cluster.
+
+CREATE FUNCTION infer.stat_get_models(
+    OUT digest text, OUT requests bigint, OUT items bigint, OUT tokens bigint, OUT batches bigint,
+    OUT batch_fill double precision, OUT queue_time double precision, OUT run_time double precision,
+    OUT errors bigint, OUT cancels bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'infer_stat_get_models'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10;
+
+CREATE FUNCTION infer.stat_get_workers(
+    OUT worker int, OUT pid int, OUT state text, OUT threads int, OUT isa text, OUT node int,
+    OUT started_at timestamptz, OUT digest text, OUT loading text,
+    OUT requests bigint, OUT items bigint, OUT tokens bigint, OUT batches bigint, OUT run_time double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'infer_stat_get_workers'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1;
+
+CREATE FUNCTION infer.stat_get_requests(
+    OUT pid int, OUT datid oid, OUT usesysid oid, OUT state text, OUT kind text, OUT model text, OUT digest text,
+    OUT items int, OUT items_done int, OUT tokens int, OUT submitted_at timestamptz, OUT worker int)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'infer_stat_get_requests'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
+
+CREATE FUNCTION infer.stat_reset() RETURNS void
+AS 'MODULE_PATHNAME', 'infer_stat_reset'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+REVOKE EXECUTE ON FUNCTION infer.stat_reset() FROM PUBLIC;
+
+CREATE VIEW infer.stat_models AS
+SELECT m.name, s.*
+FROM infer.stat_get_models() s LEFT JOIN infer.models m USING (digest);
+
+CREATE VIEW infer.stat_workers AS
+SELECT * FROM infer.stat_get_workers();
+
+CREATE VIEW infer.stat_requests AS
+SELECT r.pid, d.datname, a.rolname AS usename, r.state, r.kind, r.model, r.digest, r.items, r.items_done, r.tokens,
+       r.submitted_at, r.worker
+FROM infer.stat_get_requests() r
+LEFT JOIN pg_catalog.pg_database d ON d.oid = r.datid
+LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.usesysid;
+
+GRANT SELECT ON infer.stat_models, infer.stat_workers, infer.stat_requests TO PUBLIC;
+
+COMMENT ON FUNCTION infer.stat_get_models() IS 'what view infer.stat_models reads';
+COMMENT ON FUNCTION infer.stat_get_workers() IS 'what view infer.stat_workers reads';
+COMMENT ON FUNCTION infer.stat_get_requests() IS 'what view infer.stat_requests reads';
+COMMENT ON FUNCTION infer.stat_reset() IS 'set the counters of infer.stat_models and infer.stat_workers to zero';
+
+COMMENT ON VIEW infer.stat_models IS 'what was asked of each model since the start or infer.stat_reset, in the whole cluster';
+COMMENT ON COLUMN infer.stat_models.name IS 'the model of this database with these weights, if there is one';
+COMMENT ON COLUMN infer.stat_models.requests IS 'requests answered; one may carry many texts';
+COMMENT ON COLUMN infer.stat_models.items IS 'texts computed';
+COMMENT ON COLUMN infer.stat_models.batch_fill IS 'tokens computed, as a share of what the batches could have held';
+COMMENT ON COLUMN infer.stat_models.queue_time IS 'milliseconds that requests waited before they were begun';
+COMMENT ON COLUMN infer.stat_models.run_time IS 'milliseconds that batches took';
+COMMENT ON COLUMN infer.stat_models.cancels IS 'requests that were given up before their answer';
+COMMENT ON VIEW infer.stat_workers IS 'the engines: what each does now, and has done since the start or infer.stat_reset';
+COMMENT ON COLUMN infer.stat_workers.node IS 'the NUMA node whose processors it uses; null: any';
+COMMENT ON COLUMN infer.stat_workers.digest IS 'the weights it computes with now';
+COMMENT ON COLUMN infer.stat_workers.loading IS 'the weights it is loading now';
+COMMENT ON VIEW infer.stat_requests IS 'what each session waits for; details are shown to the role itself and to pg_read_all_stats';
