@@ -16,6 +16,7 @@
 #include "pg/resident.h"
 
 #include <sched.h>
+#include <signal.h>
 
 #include "miscadmin.h"
 #include "portability/instr_time.h"
@@ -71,6 +72,9 @@ static instr_time last_end;			  /* when its waiters had been woken */
 static bool		  may_spin;			  /* nothing has been waited for since */
 static int		  last_entry = -1;	  /* whose turn it was */
 static int		  current_entry = -1; /* what this step is about, for errors */
+
+/* Set by SIGTERM; ProcDiePending is false again when the exit callback runs. */
+static volatile sig_atomic_t terminating = false;
 
 /* ---- shared memory, registration ---- */
 
@@ -703,6 +707,7 @@ recover(void)
 static void
 terminate(SIGNAL_ARGS)
 {
+	terminating = true;
 	atomic_store(&shared->cancel, true);
 	die(postgres_signal_arg);
 }
@@ -721,7 +726,7 @@ engine_exit(int code, Datum argument)
 	{
 		Slot *slot = active[--n_active]; /* the last first: they go to the front of the queue */
 
-		if (ProcDiePending)
+		if (terminating)
 			queue_put_back(slot);
 		else
 		{

@@ -103,6 +103,8 @@ _PG_init(void)
 	if (infer_preloaded)
 		define_fixed_settings();
 	define_settings();
+	catalog_init();
+	store_init();
 	if (!infer_preloaded)
 		return;
 

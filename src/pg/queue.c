@@ -53,8 +53,8 @@ struct Request
 {
 	dlist_node	  node; /* in requests */
 	ResourceOwner owner;
-	Slot		 *slot;	   /* NULL: not taken yet */
-	int			  entry;   /* while there is no slot: the registry's, or -1 */
+	Slot		 *slot;	 /* NULL: not taken yet */
+	int			  entry; /* while there is no slot: the registry's, or -1 */
 	RequestKind	  kind;
 	const char	 *model;   /* its name */
 	bool		  blocked; /* counted in n_blocked */

@@ -206,7 +206,8 @@ infer_stat_get_models(PG_FUNCTION_ARGS)
 		put_count(&row, counters, COUNT_TOKENS);
 		put_count(&row, counters, COUNT_BATCHES);
 		if (capacity > 0)
-			put(&row, Float8GetDatum(pg_atomic_read_u64(&counters[COUNT_TOKENS]) / (double) capacity));
+			put(&row,
+				Float8GetDatum(pg_atomic_read_u64(&counters[COUNT_TOKENS]) / (double) capacity));
 		else
 			put_null(&row);
 		put_ms(&row, counters, COUNT_QUEUE_US);
