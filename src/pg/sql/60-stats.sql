@@ -1,9 +1,11 @@
 -- Watching: what the engines do and have done, over the whole cluster.
 
 CREATE FUNCTION infer.stat_get_models(
-    OUT digest text, OUT requests bigint, OUT items bigint, OUT tokens bigint, OUT batches bigint,
+    OUT digest text, OUT state text, OUT pinned boolean, OUT size bigint,
+    OUT loaded_at timestamptz, OUT last_used timestamptz,
+    OUT requests bigint, OUT items bigint, OUT tokens bigint, OUT batches bigint,
     OUT batch_fill double precision, OUT queue_time double precision, OUT run_time double precision,
-    OUT errors bigint, OUT cancels bigint)
+    OUT errors bigint, OUT cancels bigint, OUT error text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'infer_stat_get_models'
 LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10;
@@ -50,14 +52,18 @@ COMMENT ON FUNCTION infer.stat_get_workers() IS 'what view infer.stat_workers re
 COMMENT ON FUNCTION infer.stat_get_requests() IS 'what view infer.stat_requests reads';
 COMMENT ON FUNCTION infer.stat_reset() IS 'set the counters of infer.stat_models and infer.stat_workers to zero';
 
-COMMENT ON VIEW infer.stat_models IS 'what was asked of each model since the start or infer.stat_reset, in the whole cluster';
+COMMENT ON VIEW infer.stat_models IS 'weights used since the start, in the whole cluster: whether they are in memory, and what was asked of them since infer.stat_reset';
 COMMENT ON COLUMN infer.stat_models.name IS 'the model of this database with these weights, if there is one';
+COMMENT ON COLUMN infer.stat_models.state IS 'absent, loading, resident or failed';
+COMMENT ON COLUMN infer.stat_models.pinned IS 'kept in memory: by infer.load_model or a preload';
+COMMENT ON COLUMN infer.stat_models.size IS 'bytes of the image';
 COMMENT ON COLUMN infer.stat_models.requests IS 'requests answered; one may carry many texts';
 COMMENT ON COLUMN infer.stat_models.items IS 'texts computed';
 COMMENT ON COLUMN infer.stat_models.batch_fill IS 'tokens computed, as a share of what the batches could have held';
 COMMENT ON COLUMN infer.stat_models.queue_time IS 'milliseconds that requests waited before they were begun';
 COMMENT ON COLUMN infer.stat_models.run_time IS 'milliseconds that batches took';
 COMMENT ON COLUMN infer.stat_models.cancels IS 'requests that were given up before their answer';
+COMMENT ON COLUMN infer.stat_models.error IS 'why the last load failed';
 COMMENT ON VIEW infer.stat_workers IS 'the engines: what each does now, and has done since the start or infer.stat_reset';
 COMMENT ON COLUMN infer.stat_workers.node IS 'the NUMA node whose processors it uses; null: any';
 COMMENT ON COLUMN infer.stat_workers.digest IS 'the weights it computes with now';
