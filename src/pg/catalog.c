@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -41,25 +42,26 @@ typedef struct OptionSpec
 {
 	const char *name;
 	OptionKind	kind;
-	bool		given; /* in create_model's options; the others are the server's own */
+	bool		given;	  /* in create_model's options; the others are the server's own */
+	bool		imported; /* the importer is told */
 	const char *choices;
 } OptionSpec;
 
 static const OptionSpec option_specs[] = {
-	{"digest", OPTION_DIGESTS, false, NULL},
-	{"previous", OPTION_DIGESTS, false, NULL},
-	{"path", OPTION_TEXT, false, NULL},
-	{"precision", OPTION_CHOICE, true, "fp32, bf16, int8"},
-	{"architecture", OPTION_TEXT, true, NULL},
-	{"max_length", OPTION_COUNT, true, NULL},
-	{"truncate", OPTION_CHOICE, true, "error, end, start"},
-	{"pooling", OPTION_CHOICE, true, "mean, cls, max, last, pooler"},
-	{"normalize", OPTION_BOOL, true, NULL},
-	{"prompts", OPTION_JSON, true, NULL},
-	{"labels", OPTION_JSON, true, NULL},
-	{"preload", OPTION_BOOL, true, NULL},
-	{"description", OPTION_TEXT, true, NULL},
-	{"use_fast", OPTION_BOOL, true, NULL},
+	{"digest", OPTION_DIGESTS, false, false, NULL},
+	{"previous", OPTION_DIGESTS, false, false, NULL},
+	{"path", OPTION_TEXT, false, false, NULL},
+	{"precision", OPTION_CHOICE, true, true, "fp32, bf16, int8"},
+	{"architecture", OPTION_TEXT, true, true, NULL},
+	{"max_length", OPTION_COUNT, true, true, NULL},
+	{"truncate", OPTION_CHOICE, true, true, "error, end, start"},
+	{"pooling", OPTION_CHOICE, true, true, "mean, cls, max, last, pooler"},
+	{"normalize", OPTION_BOOL, true, true, NULL},
+	{"prompts", OPTION_JSON, true, true, NULL},
+	{"labels", OPTION_JSON, true, true, NULL},
+	{"preload", OPTION_BOOL, true, false, NULL},
+	{"description", OPTION_TEXT, true, true, NULL},
+	{"use_fast", OPTION_BOOL, true, true, NULL},
 };
 
 static const OptionSpec *
@@ -249,6 +251,31 @@ model_options_from_jsonb(Datum json)
 		result = lappend(result, makeDefElem(name, value ? (Node *) makeString(value) : NULL, -1));
 	}
 	return result;
+}
+
+char *
+model_option_json(const DefElem *option)
+{
+	const OptionSpec *spec = find_option(option->defname, false);
+	const char		 *value = option->arg ? defGetString((DefElem *) option) : NULL;
+	StringInfoData	  json;
+	bool			  flag;
+
+	if (!spec->imported || value == NULL)
+		return NULL;
+	switch (spec->kind)
+	{
+		case OPTION_BOOL:
+			(void) parse_bool(value, &flag);
+			return pstrdup(flag ? "true" : "false");
+		case OPTION_COUNT:
+		case OPTION_JSON:
+			return pstrdup(value);
+		default:
+			initStringInfo(&json);
+			escape_json(&json, value);
+			return json.data;
+	}
 }
 
 /* ---- servers ---- */

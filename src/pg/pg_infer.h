@@ -24,7 +24,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "nodes/pg_list.h"
+#include "nodes/parsenodes.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 #include "utils/array.h"
@@ -116,6 +116,9 @@ extern void check_model_owner(const ModelServer *server);
  * are checked as in CREATE SERVER; the server's own (digest, previous, path) can't be given. */
 extern List *model_options_from_jsonb(Datum options);
 
+/* The JSON text of an option's value, as the importer reads it; NULL where the importer isn't told. */
+extern char *model_option_json(const DefElem *option);
+
 extern void catalog_init(void);
 
 /* ---- store.c: $PGDATA/pg_infer ---- */
@@ -125,6 +128,9 @@ extern char *image_path(const uint8 *digest);
 
 /* The path of a new temporary file there, removed at the end of the transaction at the latest. */
 extern char *store_temporary(void);
+
+/* Removes it, and whatever was named after it. */
+extern void store_remove_temporary(const char *path);
 
 /* Makes a finished temporary file the image of this digest.  If the transaction aborts, or no model refers to
  * the image at its end, it is removed again.  Waits for other transactions that do the same. */

@@ -195,6 +195,27 @@ store_temporary(void)
 	return pstrdup(path);
 }
 
+/* Removes a file of the directory that bears a temporary's name, alone or as the first part. */
+static void
+clean_temporary(EntryKind kind, const char *name, const uint8 *digest, Oid database, void *argument)
+{
+	const char *base = strrchr(argument, '/') + 1;
+	size_t		length = strlen(base);
+	char		path[MAXPGPATH];
+
+	if (kind != ENTRY_TEMPORARY || strncmp(name, base, length) != 0 ||
+		(name[length] != '\0' && name[length] != '.'))
+		return;
+	snprintf(path, sizeof path, "%s/%s", STORE_DIRECTORY, name);
+	remove_file(path);
+}
+
+void
+store_remove_temporary(const char *path)
+{
+	each_entry(clean_temporary, (void *) path);
+}
+
 /* ---- locks ---- */
 
 /* Until the end of the top transaction, whatever becomes of the one we are in. */
@@ -580,7 +601,7 @@ forget_transaction(void)
 	ListCell *cell;
 
 	foreach (cell, temporaries)
-		remove_file(lfirst(cell));
+		store_remove_temporary(lfirst(cell));
 	servers_touched = false;
 	adopted = changes = temporaries = locked = dropped_databases = NIL;
 }
