@@ -11,6 +11,9 @@
 #include <stdint.h>
 
 #include "image/image.h"
+#include "tok/chars.h"
+#include "tok/tables.h"
+#include "tok/trie.h"
 
 typedef enum Truncate
 {
@@ -22,14 +25,14 @@ typedef enum Truncate
 /* One text or pair as the model takes it; arrays live in the caller's arena. */
 typedef struct Encoding
 {
-	int		  n;
-	int32_t	 *ids;
-	int32_t	 *type_ids;
-	int32_t	 *pos;		/* first character of the original part; -1 for special tokens of the template */
-	int32_t	 *len;		/* characters; 0 for those */
-	int8_t	 *sequence; /* 1 or 2: the text or its pair; 0 for special tokens of the template */
-	int32_t	 *shape_ids, *pronunciation_ids; /* RoCBert; NULL elsewhere */
-	int		  n_whole;	/* tokens before truncation, special ones included */
+	int		 n;
+	int32_t *ids;
+	int32_t *type_ids;
+	int32_t *pos; /* first character of the original part; -1 for special tokens of the template */
+	int32_t *len; /* characters; 0 for those */
+	int8_t	*sequence; /* 1 or 2: the text or its pair; 0 for special tokens of the template */
+	int32_t *shape_ids, *pronunciation_ids; /* RoCBert; NULL elsewhere */
+	int		 n_whole;						/* tokens before truncation, special ones included */
 } Encoding;
 
 typedef struct EncodeOptions
@@ -42,19 +45,53 @@ typedef struct EncodeOptions
 	void *argument;
 } EncodeOptions;
 
-typedef struct TokenizerTables TokenizerTables; /* tok/tables.h */
+/* One step of the pipeline: a record of the header, its type (component.h) and its table. */
+typedef struct Component
+{
+	const struct ComponentType *type;
+	const ComponentRecord	   *record;
+	int							index; /* in Tokenizer.components */
+	/* What its type's open() made of its table; unused members are empty. */
+	CharTable	chars;
+	Trie		trie;
+	const char *bytes;
+	size_t		length;
+} Component;
 
 typedef struct Tokenizer
 {
-	const TokenizerTables *tables;	/* the header of section "tokenizer" */
-	const Image			  *image;
+	const TokenizerTables *tables;	/* section "tokenizer" */
 	int					   n_vocab; /* ids are 0 .. n_vocab - 1, holes possible */
 	int32_t				   unk_id, cls_id, sep_id, pad_id, mask_id, bos_id, eos_id; /* -1: none */
-	const void			  *state[16]; /* pointers to the tables its components walk, in tables.h's order */
+
+	/* Views of the other sections (tables.h). */
+	const VocabTable  *vocab;
+	const uint8_t	  *vocab_flags;
+	const char		  *vocab_bytes;
+	Trie			   vocab_trie;
+	const AddedRecord *added;
+	uint32_t		   n_added;
+	Trie			   added_raw, added_normalized, added_names;
+	CharTable		   added_words; /* index NULL: no added token asks for it */
+	const TemplateTable *template;
+
+	/* Normalizers, pre-tokenizers, the model, decoders. */
+	int		  n_normalizers, n_pre_tokenizers, n_decoders;
+	Component components[TOKENIZER_MAX_COMPONENTS];
 } Tokenizer;
 
-/* Binds the tables of an image.  ERR_NOT_FOUND when the image has no tokenizer. */
+/* Binds the tables of an image, which must stay open.  ERR_NOT_FOUND when it has no tokenizer, ERR_CORRUPT
+ * when a table does not fit its section. */
 extern bool tokenizer_open(Tokenizer *tokenizer, const Image *image, Error *error);
+
+/* As tokenizer_open, for tables that find() gives by name: NULL when there is no such table. */
+typedef const void *(*TokenizerFind)(void *argument, const char *name, size_t *size);
+extern bool tokenizer_bind(Tokenizer *tokenizer, TokenizerFind find, void *argument, Error *error);
+
+/* A text as it is after all normalizers, in the arena, NUL-terminated. */
+extern bool tokenizer_normalize(const Tokenizer *tokenizer, Arena *arena, const char *text,
+								size_t length, char **normalized, size_t *normalized_length,
+								Error *error);
 
 /* Encodes text, or text and pair (pair NULL: single), UTF-8 of the given lengths.  Too long under
  * TRUNCATE_ERROR: ERR_LIMIT, message "text has N tokens, but at most M are allowed". */

@@ -1,0 +1,143 @@
+/*
+ * tokenizer_bert.c: compiles BertNormalizer and BertPreTokenizer.
+ *
+ * Both become tables of all characters.  The rules are those of the tokenizers library 0.15, found by asking
+ * it about every character: general categories of Unicode 8, decompositions and combining classes of
+ * Unicode 9, whitespace and case of Unicode 15.
+ */
+#include "import/tokenizer_components.h"
+#include "import/unicode.h"
+
+#include <string.h>
+
+/* The blocks of ideographs as the library has them; the gap before U+2B920 is its own. */
+static bool
+is_chinese(uint32_t c)
+{
+	return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+		   (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
+		   (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+		   (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
+static bool
+is_control(uint32_t c)
+{
+	const char *category = unicode_category(c, UNICODE_CATEGORIES);
+
+	if (c == '\t' || c == '\n' || c == '\r')
+		return false;
+	return category[0] == 'C' && category[1] != 'n';
+}
+
+/* One element of a mapping: itself is the character that is mapped. */
+static uint32_t
+element(uint32_t character, uint32_t itself, uint8_t class, bool drop)
+{
+	return (character == itself ? 0 : character) | (uint32_t) class << CHAR_ELEMENT_CLASS_SHIFT |
+		   (drop ? CHAR_ELEMENT_DROP : 0);
+}
+
+static void
+map_bert(uint32_t character, const void *argument, CharMapping *mapping)
+{
+	const BertRules *rules = argument;
+	uint32_t		 parts[UNICODE_MAX_MAPPING] = {character};
+	int				 n_parts = 1;
+
+	mapping->n = 0;
+	if (rules->clean_text)
+	{
+		if (character == 0 || character == 0xFFFD || is_control(character))
+			return;
+		if (unicode_whitespace(character))
+			parts[0] = ' ';
+	}
+	mapping->isolate = rules->handle_chinese_chars && is_chinese(character);
+	if (rules->strip_accents)
+	{
+		if (character >= 0xAC00 && character <= 0xD7A3)
+		{
+			mapping->hangul = true;
+			return;
+		}
+		n_parts = unicode_decompose(parts[0], false, UNICODE_NORMALIZATION, parts);
+	}
+	for (int i = 0; i < n_parts; i++)
+	{
+		uint32_t lowered[UNICODE_MAX_MAPPING] = {parts[i]};
+		int		 n_lowered = 1;
+		uint8_t class = rules->strip_accents ? unicode_class(parts[i], UNICODE_NORMALIZATION) : 0;
+		bool drop = rules->strip_accents &&
+					strcmp(unicode_category(parts[i], UNICODE_CATEGORIES), "Mn") == 0;
+
+		if (drop)
+			lowered[0] = 0;
+		else if (rules->lowercase)
+			n_lowered = unicode_lower(parts[i], UNICODE_RUST, lowered);
+		for (int j = 0; j < n_lowered; j++)
+			mapping->elements[mapping->n++] = element(lowered[j], character, class, drop);
+	}
+}
+
+static uint32_t
+classify_bert(uint32_t character, const void *argument)
+{
+	bool ascii = (character >= 33 && character <= 47) || (character >= 58 && character <= 64) ||
+				 (character >= 91 && character <= 96) || (character >= 123 && character <= 126);
+
+	if (unicode_whitespace(character))
+		return 1;
+	return ascii || unicode_category(character, UNICODE_CATEGORIES)[0] == 'P' ? 2 : 0;
+}
+
+bool
+compile_bert_normalizer(TokenizerBuild *build, const Node *node, Error *error)
+{
+	BertRules rules;
+
+	if (!node_find_bool(node, "clean_text", true, &rules.clean_text, error) ||
+		!node_find_bool(node, "handle_chinese_chars", true, &rules.handle_chinese_chars, error) ||
+		!node_find_bool(node, "lowercase", true, &rules.lowercase, error) ||
+		!node_find_bool(node, "strip_accents", rules.lowercase, &rules.strip_accents, error))
+		return false;
+	if (build->override_bert && !node->parent->parent)
+	{
+		rules.handle_chinese_chars = build->handle_chinese_chars;
+		rules.lowercase = build->lowercase;
+		rules.strip_accents =
+			build->strip_accents >= 0 ? build->strip_accents != 0 : rules.lowercase;
+	}
+	return add_bert_normalizer(build, node, &rules, error);
+}
+
+bool
+add_bert_normalizer(TokenizerBuild *build, const Node *at, const BertRules *rules, Error *error)
+{
+	ComponentRecord record = {.kind = NORMALIZER_CHAR_MAP,
+							  .cut = TOKENIZER_CUT_SPACE |
+									 (rules->handle_chinese_chars ? TOKENIZER_CUT_HAN : 0)};
+	const void	   *table;
+	size_t			size;
+
+	return char_map_build(build->arena, map_bert, rules, &table, &size, error) &&
+		   build_component(build, STAGE_NORMALIZER, &record, table, size, at, error);
+}
+
+bool
+compile_bert_pre_tokenizer(TokenizerBuild *build, const Node *node, Error *error)
+{
+	return add_bert_pre_tokenizer(build, node, error);
+}
+
+bool
+add_bert_pre_tokenizer(TokenizerBuild *build, const Node *at, Error *error)
+{
+	ComponentRecord record = {.kind = PRE_TOKENIZER_BERT,
+							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN};
+	const void	   *table;
+	size_t			size;
+
+	return char_class_build(build->arena, classify_bert, NULL, &table, &size, error) &&
+		   build_component(build, STAGE_PRE_TOKENIZER, &record, table, size, at, error);
+}

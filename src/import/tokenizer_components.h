@@ -1,0 +1,48 @@
+/*
+ * tokenizer_components.h: what compiles each kind of component of a tokenizer.json.
+ *
+ * A compiler reads the JSON object of a component and adds components (or a template) to the build;
+ * tokenizer_json.c has the lists that name them.
+ */
+#ifndef IMPORT_TOKENIZER_COMPONENTS_H
+#define IMPORT_TOKENIZER_COMPONENTS_H
+
+#include "import/tokenizer_build.h"
+
+typedef bool (*ComponentCompiler)(TokenizerBuild *build, const Node *node, Error *error);
+
+/* tokenizer_bert.c */
+extern bool compile_bert_normalizer(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_bert_pre_tokenizer(TokenizerBuild *build, const Node *node, Error *error);
+
+typedef struct BertRules
+{
+	bool clean_text, handle_chinese_chars, strip_accents, lowercase;
+} BertRules;
+
+extern bool add_bert_normalizer(TokenizerBuild *build, const Node *at, const BertRules *rules,
+								Error *error);
+extern bool add_bert_pre_tokenizer(TokenizerBuild *build, const Node *at, Error *error);
+
+/* tokenizer_wordpiece.c */
+extern bool compile_wordpiece(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_wordpiece_decoder(TokenizerBuild *build, const Node *node, Error *error);
+extern bool add_wordpiece(TokenizerBuild *build, const Node *at, const char *prefix,
+						  size_t n_prefix, int32_t unk_id, int32_t max_characters, Error *error);
+extern bool add_wordpiece_decoder(TokenizerBuild *build, const Node *at, const char *prefix,
+								  size_t n_prefix, bool clean_up, Error *error);
+
+/* tokenizer_template.c */
+extern bool compile_template(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_bert_template(TokenizerBuild *build, const Node *node, Error *error);
+/* [CLS] A [SEP] and [CLS] A [SEP] B [SEP], types 0 and 1; without special tokens the pair has type
+ * bare_pair_type_id. */
+extern bool add_bert_template(TokenizerBuild *build, int32_t cls, int32_t sep,
+							  int32_t bare_pair_type_id, Error *error);
+/* What stands in for a post-processor that is not there: the texts alone, types 0 and 1. */
+extern bool add_bare_template(TokenizerBuild *build, int32_t pair_type_id, Error *error);
+
+/* tokenizer_json.c: the whole tokenizer.json, added tokens included. */
+extern bool compile_tokenizer_json(TokenizerBuild *build, const Node *root, Error *error);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * tokenizer_config.h: what stands beside a tokenizer: its class, special tokens and options.
+ */
+#ifndef IMPORT_TOKENIZER_CONFIG_H
+#define IMPORT_TOKENIZER_CONFIG_H
+
+#include "import/tokenizer_build.h"
+
+typedef enum TokenizerClass
+{
+	CLASS_GENERIC, /* PreTrainedTokenizerFast: all is in tokenizer.json */
+	CLASS_BERT
+} TokenizerClass;
+
+/* The files of a directory that configure its tokenizer.  Owns the documents. */
+typedef struct TokenizerConfig
+{
+	Node config;		 /* tokenizer_config.json; value NULL where there is no file */
+	Node special_tokens; /* special_tokens_map.json */
+	Node added_tokens;	 /* added_tokens.json */
+	Node model;			 /* config.json */
+	TokenizerClass class;
+	const char		  *class_name; /* as the files have it; "" when they have none */
+	const char *const *defaults;   /* the class's special tokens, SPECIAL_TOKENS of them */
+
+	bool	do_lower_case, do_basic_tokenize, tokenize_chinese_chars;
+	int		strip_accents; /* -1: null */
+	bool	clean_up;
+	int64_t model_max_length; /* -1: none */
+} TokenizerConfig;
+
+/* Reads them all; absent files leave the class's defaults. */
+extern bool tokenizer_config_load(TokenizerConfig *config, const char *directory,
+								  const TokenizerOptions *options, Error *error);
+extern void tokenizer_config_free(TokenizerConfig *config);
+
+/* Adds to the build what Transformers adds when it loads the class: the tokens of added_tokens_decoder or
+ * added_tokens.json, then special tokens that are not there yet; and fills build->special. */
+extern bool tokenizer_config_apply(const TokenizerConfig *config, TokenizerBuild *build,
+								   Error *error);
+
+/* An added token as JSON has it. */
+extern bool read_added(const Node *node, BuildAdded *added, Error *error);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * tokenizer_json.c: compiles a tokenizer.json of the tokenizers library.
+ *
+ * Its sections "truncation" and "padding" are defaults of calls, not properties of the tokenizer, and are
+ * ignored.
+ */
+#include "import/tokenizer_components.h"
+#include "import/tokenizer_config.h"
+
+#include <string.h>
+
+typedef struct CompilerEntry
+{
+	const char		 *type;
+	ComponentCompiler compile;
+} CompilerEntry;
+
+static bool compile_normalizers(TokenizerBuild *build, const Node *node, Error *error);
+static bool compile_pre_tokenizers(TokenizerBuild *build, const Node *node, Error *error);
+static bool compile_decoders(TokenizerBuild *build, const Node *node, Error *error);
+
+static const CompilerEntry models[] = {
+	{"WordPiece", compile_wordpiece},
+	{NULL, NULL},
+};
+
+static const CompilerEntry normalizers[] = {
+	{"Sequence", compile_normalizers},
+	{"BertNormalizer", compile_bert_normalizer},
+	{NULL, NULL},
+};
+
+static const CompilerEntry pre_tokenizers[] = {
+	{"Sequence", compile_pre_tokenizers},
+	{"BertPreTokenizer", compile_bert_pre_tokenizer},
+	{NULL, NULL},
+};
+
+static const CompilerEntry post_processors[] = {
+	{"TemplateProcessing", compile_template},
+	{"BertProcessing", compile_bert_template},
+	{NULL, NULL},
+};
+
+static const CompilerEntry decoders[] = {
+	{"Sequence", compile_decoders},
+	{"WordPiece", compile_wordpiece_decoder},
+	{NULL, NULL},
+};
+
+/* Compiles a component by its "type". */
+static bool
+compile(TokenizerBuild *build, const Node *node, const CompilerEntry *entries, Error *error)
+{
+	Node		type;
+	const char *name;
+	size_t		length;
+
+	if (!node_get(node, "type", &type, error) || !node_string(&type, &name, &length, error))
+		return false;
+	for (; entries->type; entries++)
+		if (strcmp(entries->type, name) == 0)
+			return entries->compile(build, node, error);
+	return node_error(node, error, ERR_UNSUPPORTED, "\"%s\" is not supported", name);
+}
+
+/* The members of a "Sequence", one after the other. */
+static bool
+compile_sequence(TokenizerBuild *build, const Node *node, const char *key,
+				 const CompilerEntry *entries, Error *error)
+{
+	Node   members;
+	size_t n;
+
+	if (!node_get(node, key, &members, error) || !node_array(&members, &n, error))
+		return false;
+	for (size_t i = 0; i < n; i++)
+	{
+		Node member = node_element(&members, i);
+
+		if (!compile(build, &member, entries, error))
+			return false;
+	}
+	return true;
+}
+
+static bool
+compile_normalizers(TokenizerBuild *build, const Node *node, Error *error)
+{
+	return compile_sequence(build, node, "normalizers", normalizers, error);
+}
+
+static bool
+compile_pre_tokenizers(TokenizerBuild *build, const Node *node, Error *error)
+{
+	return compile_sequence(build, node, "pretokenizers", pre_tokenizers, error);
+}
+
+static bool
+compile_decoders(TokenizerBuild *build, const Node *node, Error *error)
+{
+	return compile_sequence(build, node, "decoders", decoders, error);
+}
+
+static bool
+compile_optional(TokenizerBuild *build, const Node *root, const char *key,
+				 const CompilerEntry *entries, Error *error)
+{
+	Node node;
+
+	return node_find(root, key, &node, error) &&
+		   (!node.value || compile(build, &node, entries, error));
+}
+
+static bool
+compile_added(TokenizerBuild *build, const Node *root, Error *error)
+{
+	Node   list;
+	size_t n;
+
+	if (!node_find(root, "added_tokens", &list, error))
+		return false;
+	if (!list.value)
+		return true;
+	if (!node_array(&list, &n, error))
+		return false;
+	for (size_t i = 0; i < n; i++)
+	{
+		Node	   node = node_element(&list, i);
+		BuildAdded added;
+
+		if (!read_added(&node, &added, error) || !build_added(build, &node, &added, error))
+			return false;
+	}
+	return true;
+}
+
+bool
+compile_tokenizer_json(TokenizerBuild *build, const Node *root, Error *error)
+{
+	Node model, post_processor;
+
+	if (!node_get(root, "model", &model, error) || !compile(build, &model, models, error) ||
+		!compile_added(build, root, error) ||
+		!compile_optional(build, root, "normalizer", normalizers, error) ||
+		!compile_optional(build, root, "pre_tokenizer", pre_tokenizers, error) ||
+		!compile_optional(build, root, "decoder", decoders, error) ||
+		!node_find(root, "post_processor", &post_processor, error))
+		return false;
+	return post_processor.value ? compile(build, &post_processor, post_processors, error)
+								: add_bare_template(build, 1, error);
+}

@@ -1,0 +1,132 @@
+/*
+ * unicode.c: ICU's properties, wound back to a version.
+ */
+#include "import/unicode.h"
+
+#include <unicode/uchar.h>
+#include <unicode/unorm2.h>
+#include <unicode/ustring.h>
+#include <unicode/utf16.h>
+
+#include <stddef.h>
+#include <string.h>
+
+/* Categories that a version after "until" changed. */
+static const struct
+{
+	uint32_t	character;
+	int			until;
+	const char *category;
+} changed[] = {
+	{0x166D, UNICODE_VERSION(11, 0), "Po"},	 /* now So */
+	{0x1734, UNICODE_VERSION(13, 0), "Mn"},	 /* now Mc */
+	{0x1885, UNICODE_VERSION(8, 0), "Lo"},	 /* now Mn */
+	{0x1886, UNICODE_VERSION(8, 0), "Lo"},	 /* now Mn */
+	{0xA9BD, UNICODE_VERSION(10, 0), "Mc"},	 /* now Mn */
+	{0x111C9, UNICODE_VERSION(10, 0), "Po"}, /* now Mn */
+};
+
+bool
+unicode_assigned(uint32_t character, int version)
+{
+	UVersionInfo age;
+
+	u_charAge((UChar32) character, age);
+	return age[0] > 0 && UNICODE_VERSION(age[0], age[1]) <= version;
+}
+
+const char *
+unicode_category(uint32_t character, int version)
+{
+	static const char *const names[] = {"Cn", "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Me", "Mc", "Nd",
+										"Nl", "No", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs", "Pd",
+										"Ps", "Pe", "Pc", "Po", "Sm", "Sc", "Sk", "So", "Pi", "Pf"};
+
+	if (!unicode_assigned(character, version))
+		return "Cn";
+	for (size_t i = 0; i < sizeof changed / sizeof *changed; i++)
+		if (changed[i].character == character && version <= changed[i].until)
+			return changed[i].category;
+	return names[u_charType((UChar32) character)];
+}
+
+bool
+unicode_whitespace(uint32_t character)
+{
+	return u_isUWhiteSpace((UChar32) character);
+}
+
+bool
+unicode_word(uint32_t character, int version)
+{
+	const char *category = unicode_category(character, version);
+
+	if (!unicode_assigned(character, version))
+		return false;
+	return u_hasBinaryProperty((UChar32) character, UCHAR_ALPHABETIC) ||
+		   u_hasBinaryProperty((UChar32) character, UCHAR_JOIN_CONTROL) || category[0] == 'M' ||
+		   strcmp(category, "Nd") == 0 || strcmp(category, "Pc") == 0;
+}
+
+uint8_t
+unicode_class(uint32_t character, int version)
+{
+	return unicode_assigned(character, version) ? u_getCombiningClass((UChar32) character) : 0;
+}
+
+static int
+from_utf16(const UChar *units, int32_t n, uint32_t out[UNICODE_MAX_MAPPING])
+{
+	int count = 0;
+
+	for (int32_t at = 0; at < n && count < UNICODE_MAX_MAPPING;)
+	{
+		UChar32 character;
+
+		U16_NEXT(units, at, n, character);
+		out[count++] = (uint32_t) character;
+	}
+	return count;
+}
+
+int
+unicode_decompose(uint32_t character, bool compatibility, int version,
+				  uint32_t out[UNICODE_MAX_MAPPING])
+{
+	UErrorCode			status = U_ZERO_ERROR;
+	const UNormalizer2 *forms =
+		compatibility ? unorm2_getNFKDInstance(&status) : unorm2_getNFDInstance(&status);
+	UChar	units[2 * UNICODE_MAX_MAPPING];
+	int32_t n = -1;
+
+	if (unicode_assigned(character, version))
+		n = unorm2_getDecomposition(forms, (UChar32) character, units, 2 * UNICODE_MAX_MAPPING,
+									&status);
+	if (n < 0 || U_FAILURE(status))
+	{
+		out[0] = character;
+		return 1;
+	}
+	return from_utf16(units, n, out);
+}
+
+int
+unicode_lower(uint32_t character, int version, uint32_t out[UNICODE_MAX_MAPPING])
+{
+	UErrorCode status = U_ZERO_ERROR;
+	UChar	   unit[2], units[2 * UNICODE_MAX_MAPPING];
+	int32_t	   n_unit = 0, n = -1;
+
+	if (unicode_assigned(character, version))
+	{
+		U16_APPEND_UNSAFE(unit, n_unit, character);
+		n = u_strToLower(units, 2 * UNICODE_MAX_MAPPING, unit, n_unit, "", &status);
+	}
+	/* Alone, a final sigma is none: the library lower-cases character by character. */
+	if (n <= 0 || U_FAILURE(status))
+	{
+		out[0] = character;
+		return 1;
+	}
+	return from_utf16(units, n, out);
+}

@@ -1,0 +1,21 @@
+/*
+ * added.h: tokens that are found in a text before the model sees it.
+ */
+#ifndef TOK_ADDED_H
+#define TOK_ADDED_H
+
+#include "tok/component.h"
+
+typedef struct AddedMatch
+{
+	size_t	begin, end; /* bytes, spaces that the token takes included */
+	int32_t id;
+} AddedMatch;
+
+/* The next added token at or behind *at in a text of valid UTF-8, leftmost and longest, with the spaces
+ * and word bounds it asks for; tokens before taken are out of reach for its left spaces.  Moves *at
+ * behind the token's own characters.  false when there is none. */
+extern bool added_next(const Tokenizer *tokenizer, const Trie *trie, const char *bytes,
+					   size_t length, size_t taken, size_t *at, AddedMatch *match);
+
+#endif

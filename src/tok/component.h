@@ -1,0 +1,142 @@
+/*
+ * component.h: what a component of a pipeline is at run time.
+ *
+ * A Component is a record of the image with its table opened.  A ComponentType says how a kind is opened
+ * and run; component.c lists them all, and a new kind is one file and one line there.  A Run is the working
+ * memory of one call, owned by the caller's thread; components are read-only.
+ */
+#ifndef TOK_COMPONENT_H
+#define TOK_COMPONENT_H
+
+#include "tok/chars.h"
+#include "tok/tables.h"
+#include "tok/text.h"
+#include "tok/tokenizer.h"
+#include "tok/trie.h"
+
+/* The tokens of one text, as the model emits them. */
+typedef struct Tokens
+{
+	int32_t *ids;
+	int32_t *pos, *len; /* characters of the original */
+	size_t	 room;
+	size_t	 first; /* of a ring: index of the oldest token that is kept */
+	size_t	 kept;
+	size_t	 n;			/* all that were emitted */
+	size_t	 limit;		/* no more than this are kept */
+	bool	 keep_last; /* the last ones rather than the first */
+} Tokens;
+
+typedef struct Run
+{
+	const Tokenizer		*tokenizer;
+	Arena				*arena;
+	const EncodeOptions *options;
+	Tokens				*tokens;
+	Error				*error;
+	Text				 text[2];	/* components read one and write the other */
+	Pieces				 pieces[2]; /* likewise */
+	int					 current, current_pieces;
+	size_t				 ticks; /* characters since options->interrupted was last asked */
+	void *scratch[TOKENIZER_MAX_COMPONENTS]; /* a component's own, kept over blocks */
+} Run;
+
+/* Bytes of a text between two calls of options->interrupted. */
+#define RUN_TICKS 16384
+
+extern bool run_interrupted(Run *run);
+
+/* To be called for every so many characters or bytes of work; false when the caller wants to stop. */
+static inline bool
+run_tick(Run *run, size_t work)
+{
+	run->ticks += work;
+	return run->ticks < RUN_TICKS || !run_interrupted(run);
+}
+
+extern bool tokens_grow(Tokens *tokens, Arena *arena, Error *error);
+
+/* Adds a token that covers characters pos .. end - 1. */
+static inline bool
+tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end, Error *error)
+{
+	size_t slot = tokens->kept;
+
+	tokens->n++;
+	if (slot == tokens->limit)
+	{
+		if (!tokens->keep_last || slot == 0)
+			return true;
+		slot = tokens->first;
+		tokens->first = slot + 1 == tokens->limit ? 0 : slot + 1;
+	}
+	else
+	{
+		if (slot == tokens->room && !tokens_grow(tokens, arena, error))
+			return false;
+		tokens->kept++;
+	}
+	tokens->ids[slot] = id;
+	tokens->pos[slot] = (int32_t) pos;
+	tokens->len[slot] = (int32_t) (end - pos);
+	return true;
+}
+
+/* Adds a token for bytes begin .. end - 1 of a text; an id that the vocabulary has not is ERR_CORRUPT. */
+static inline bool
+run_emit(Run *run, const Text *text, size_t begin, size_t end, int32_t id)
+{
+	if ((uint32_t) id >= (uint32_t) run->tokenizer->n_vocab)
+		return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d", id,
+						 run->tokenizer->n_vocab);
+	return tokens_add(run->tokens, run->arena, id, text->origin[begin], text->origin[end - 1] + 1,
+					  run->error);
+}
+
+/* Tokens being turned back into text. */
+typedef struct Fragment
+{
+	const char *bytes;
+	size_t		length;
+} Fragment;
+
+typedef struct Decoding
+{
+	const Tokenizer *tokenizer;
+	Arena			*arena;
+	Fragment		*fragments; /* joined in the end */
+	size_t			 n;
+	Error			*error;
+} Decoding;
+
+/* Puts bytes before a fragment. */
+extern bool fragment_prepend(Decoding *decoding, Fragment *fragment, const char *bytes,
+							 size_t length);
+
+/* Takes out the spaces that tokenization puts before punctuation and English contractions; the tokenizers
+ * library's list (of_library) has one more than Transformers'. */
+extern bool fragment_clean_up(Decoding *decoding, Fragment *fragment, bool of_library);
+
+typedef struct ComponentType
+{
+	ComponentKind kind;
+	const char	 *name;
+	/* Opens the record's table into component->table and checks what can be checked at once. */
+	bool (*open)(Component *component, const void *data, size_t size);
+	/* One of these, by the stage it belongs to. */
+	bool (*normalize)(const Component *component, Run *run, const Text *in, Text *out);
+	/* Replaces pieces (of run->text[run->current]) by smaller ones. */
+	bool (*split)(const Component *component, Run *run, const Pieces *in, Pieces *out);
+	/* Tokens of bytes begin .. end - 1 of the text into run->tokens. */
+	bool (*tokenize)(const Component *component, Run *run, const Text *text, size_t begin,
+					 size_t end);
+	bool (*decode)(const Component *component, Decoding *decoding);
+} ComponentType;
+
+/* The type of a kind, or NULL. */
+extern const ComponentType *component_type(uint32_t kind);
+
+extern const ComponentType char_map_type, bert_pre_tokenizer_type, wordpiece_type,
+	wordpiece_decoder_type;
+
+#endif

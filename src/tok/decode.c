@@ -1,0 +1,131 @@
+/*
+ * decode.c: ids back to text.
+ *
+ * Tokens become fragments, the pipeline's decoders change them, their concatenation is the text.  All
+ * memory is the caller's arena.
+ */
+#include "tok/component.h"
+
+bool
+fragment_prepend(Decoding *decoding, Fragment *fragment, const char *bytes, size_t length)
+{
+	char *joined = arena_alloc_raw(decoding->arena, length + fragment->length, 1);
+
+	if (!joined)
+		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+	memcpy(joined, bytes, length);
+	memcpy(joined + length, fragment->bytes, fragment->length);
+	fragment->bytes = joined;
+	fragment->length += length;
+	return true;
+}
+
+/* All from's become to's, which are no longer, in place; returns the new length. */
+static size_t
+replace_all(char *bytes, size_t length, const char *from, const char *to)
+{
+	size_t n_from = strlen(from), n_to = strlen(to), out = 0;
+
+	for (size_t at = 0; at < length;)
+	{
+		if (length - at >= n_from && memcmp(bytes + at, from, n_from) == 0)
+		{
+			memcpy(bytes + out, to, n_to);
+			out += n_to;
+			at += n_from;
+		}
+		else
+			bytes[out++] = bytes[at++];
+	}
+	return out;
+}
+
+bool
+fragment_clean_up(Decoding *decoding, Fragment *fragment, bool of_library)
+{
+	static const struct
+	{
+		const char *from, *to;
+		bool		only_library;
+	} rules[] = {
+		{" .", ".", false},		{" ?", "?", false},			 {" !", "!", false},
+		{" ,", ",", false},		{" ' ", "'", false},		 {" n't", "n't", false},
+		{" 'm", "'m", false},	{" do not", " don't", true}, {" 's", "'s", false},
+		{" 've", "'ve", false}, {" 're", "'re", false},
+	};
+	char *bytes;
+
+	if (!memchr(fragment->bytes, ' ', fragment->length))
+		return true;
+	bytes = arena_alloc_raw(decoding->arena, fragment->length, 1);
+	if (!bytes)
+		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+	memcpy(bytes, fragment->bytes, fragment->length);
+	fragment->bytes = bytes;
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+		if (of_library || !rules[i].only_library)
+			fragment->length = replace_all(bytes, fragment->length, rules[i].from, rules[i].to);
+	return true;
+}
+
+/* The fragments as one, NUL behind it. */
+static bool
+join(Decoding *decoding, Fragment *whole, bool spaces)
+{
+	size_t length = 0;
+	char  *bytes, *end;
+
+	for (size_t i = 0; i < decoding->n; i++)
+		if (__builtin_add_overflow(length, decoding->fragments[i].length + 1, &length))
+			return error_set(decoding->error, ERR_LIMIT, "decoded text is too long");
+	bytes = end = arena_alloc_raw(decoding->arena, length + 1, 1);
+	if (!bytes)
+		return error_set(decoding->error, ERR_MEMORY, "out of memory for %zu bytes of text",
+						 length);
+	for (size_t i = 0; i < decoding->n; i++)
+	{
+		if (spaces && i > 0)
+			*end++ = ' ';
+		memcpy(end, decoding->fragments[i].bytes, decoding->fragments[i].length);
+		end += decoding->fragments[i].length;
+	}
+	whole->bytes = bytes;
+	whole->length = (size_t) (end - bytes);
+	return true;
+}
+
+bool
+tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
+				 bool skip_special_tokens, char **text, size_t *length, Error *error)
+{
+	const Component *component =
+		tokenizer->components + tokenizer->n_normalizers + tokenizer->n_pre_tokenizers + 1;
+	Decoding decoding = {.tokenizer = tokenizer, .arena = arena, .error = error};
+	Fragment whole = {0};
+
+	decoding.fragments = arena_alloc_raw(arena, (size_t) n + 1, sizeof *decoding.fragments);
+	if (!decoding.fragments)
+		return error_set(error, ERR_MEMORY, "out of memory for %d tokens", n);
+	for (int i = 0; i < n; i++)
+	{
+		Fragment   *fragment = &decoding.fragments[decoding.n];
+		const char *bytes = tokenizer_token(tokenizer, ids[i], &fragment->length);
+
+		if (!bytes || (skip_special_tokens && tokenizer_is_special(tokenizer, ids[i])))
+			continue;
+		fragment->bytes = bytes;
+		decoding.n++;
+	}
+	for (int i = 0; i < tokenizer->n_decoders; i++, component++)
+		if (!component->type->decode(component, &decoding))
+			return false;
+	if (!join(&decoding, &whole, tokenizer->n_decoders == 0))
+		return false;
+	if ((tokenizer->tables->flags & TOKENIZER_CLEAN_UP) &&
+		!fragment_clean_up(&decoding, &whole, false))
+		return false;
+	*length = whole.length;
+	*text = arena_strndup(arena, whole.bytes, whole.length);
+	return *text ||
+		   error_set(error, ERR_MEMORY, "out of memory for %zu bytes of text", whole.length);
+}

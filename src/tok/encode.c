@@ -1,0 +1,356 @@
+/*
+ * encode.c: the pipeline from a text to its Encoding.
+ *
+ * Added tokens are cut out of the text; what stands between them goes through normalizers, pre-tokenizers
+ * and the model, in blocks where the pipeline allows to cut it, so that memory does not grow with the
+ * text; then truncation and the template.  All memory is the caller's arena.
+ */
+#include "tok/added.h"
+#include "tok/component.h"
+
+/* Raw bytes after which a place to cut is looked for: what stays in the first-level cache. */
+#define BLOCK_BYTES 4096
+
+static inline bool
+is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* Whether a character of U+4E00 .. U+9FFF begins at s, which has three bytes. */
+static inline bool
+is_han(const char *s)
+{
+	uint8_t lead = (uint8_t) s[0];
+
+	return (lead > 0xE4 || (lead == 0xE4 && (uint8_t) s[1] >= 0xB8)) && lead <= 0xE9 &&
+		   ((uint8_t) s[1] & 0xC0) == 0x80 && ((uint8_t) s[2] & 0xC0) == 0x80;
+}
+
+/* How much of a text to take as the next block. */
+static size_t
+block_length(uint32_t flags, const char *bytes, size_t length)
+{
+	if (length <= BLOCK_BYTES || !(flags & (TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN)))
+		return length;
+	for (size_t at = BLOCK_BYTES; at + 3 <= length; at++)
+	{
+		if ((flags & TOKENIZER_CUT_SPACE) && bytes[at] == ' ' && is_alnum(bytes[at - 1]) &&
+			is_alnum(bytes[at + 1]))
+			return at;
+		if ((flags & TOKENIZER_CUT_HAN) && is_han(bytes + at) && is_han(bytes + at - 3))
+			return at;
+	}
+	return length;
+}
+
+/* Cuts added tokens out of the normalized text. */
+static bool
+find_normalized(Run *run, const Text *text, Pieces *pieces)
+{
+	const Tokenizer *tokenizer = run->tokenizer;
+	size_t			 at = 0, taken = 0;
+	AddedMatch		 match;
+
+	pieces->n = 0;
+	while (tokenizer->added_normalized.n > 1 &&
+		   added_next(tokenizer, &tokenizer->added_normalized, text->bytes, text->length, taken,
+					  &at, &match))
+	{
+		if (taken < match.begin &&
+			!pieces_add(pieces, run->arena, taken, match.begin, -1, run->error))
+			return false;
+		if (!pieces_add(pieces, run->arena, match.begin, match.end, match.id, run->error))
+			return false;
+		taken = match.end;
+	}
+	return taken >= text->length ||
+		   pieces_add(pieces, run->arena, taken, text->length, -1, run->error);
+}
+
+/* The normalized text into run->text[run->current]. */
+static bool
+normalize_block(Run *run, const char *bytes, size_t length, uint32_t character,
+				size_t *n_characters)
+{
+	const Component *component = run->tokenizer->components;
+
+	run->current = 0;
+	run->text[0].length = 0;
+	if (!text_append(&run->text[0], run->arena, bytes, length, character, n_characters, run->error))
+		return false;
+	for (int i = 0; i < run->tokenizer->n_normalizers; i++, component++)
+	{
+		Text *out = &run->text[1 - run->current];
+
+		out->length = 0;
+		if (!component->type->normalize(component, run, &run->text[run->current], out))
+			return false;
+		run->current = 1 - run->current;
+	}
+	return true;
+}
+
+static bool
+encode_block(Run *run, const char *bytes, size_t length, uint32_t *character)
+{
+	const Tokenizer *tokenizer = run->tokenizer;
+	const Component *component = tokenizer->components + tokenizer->n_normalizers;
+	size_t			 n_characters;
+	const Text		*text;
+	const Pieces	*pieces;
+
+	if (!normalize_block(run, bytes, length, *character, &n_characters))
+		return false;
+	*character += (uint32_t) n_characters;
+	run->current_pieces = 0;
+	if (!find_normalized(run, &run->text[run->current], &run->pieces[0]))
+		return false;
+	for (int i = 0; i < tokenizer->n_pre_tokenizers; i++, component++)
+	{
+		Pieces *out = &run->pieces[1 - run->current_pieces];
+
+		out->n = 0;
+		if (!component->type->split(component, run, &run->pieces[run->current_pieces], out))
+			return false;
+		run->current_pieces = 1 - run->current_pieces;
+	}
+	text = &run->text[run->current];
+	pieces = &run->pieces[run->current_pieces];
+	for (size_t i = 0; i < pieces->n; i++)
+	{
+		const Piece *piece = &pieces->items[i];
+
+		if (!run_tick(run, piece->end - piece->begin))
+			return false;
+		if (piece->id >= 0)
+		{
+			if (!run_emit(run, text, piece->begin, piece->end, piece->id))
+				return false;
+		}
+		else if (!component->type->tokenize(component, run, text, piece->begin, piece->end))
+			return false;
+	}
+	return true;
+}
+
+/* Text without raw added tokens, whose first character is number *character. */
+static bool
+encode_stretch(Run *run, const char *bytes, size_t length, uint32_t *character)
+{
+	while (length > 0)
+	{
+		size_t block = block_length(run->tokenizer->tables->flags, bytes, length);
+
+		if (!encode_block(run, bytes, block, character))
+			return false;
+		bytes += block;
+		length -= block;
+	}
+	return true;
+}
+
+/* All tokens of one text into run->tokens. */
+static bool
+encode_text(Run *run, const char *bytes, size_t length)
+{
+	const Tokenizer *tokenizer = run->tokenizer;
+	size_t			 at = 0, taken = 0;
+	uint32_t		 character = 0;
+	AddedMatch		 match;
+
+	while (tokenizer->added_raw.n > 1 &&
+		   added_next(tokenizer, &tokenizer->added_raw, bytes, length, taken, &at, &match))
+	{
+		uint32_t n = (uint32_t) utf8_count(bytes + match.begin, match.end - match.begin);
+
+		if (taken < match.begin)
+		{
+			if (!encode_stretch(run, bytes + taken, match.begin - taken, &character))
+				return false;
+		}
+		else
+			character -= (uint32_t) utf8_count(bytes + match.begin, taken - match.begin);
+		if (!run_tick(run, n))
+			return false;
+		if ((uint32_t) match.id >= (uint32_t) tokenizer->n_vocab)
+			return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d",
+							 match.id, tokenizer->n_vocab);
+		if (!tokens_add(run->tokens, run->arena, match.id, character, character + n, run->error))
+			return false;
+		character += n;
+		taken = match.end;
+	}
+	return taken >= length || encode_stretch(run, bytes + taken, length - taken, &character);
+}
+
+/* How many tokens of each part stay when room is left for both: longest_first.  The fast tokenizers give
+ * the odd one to the longer part, the slow ones take one at a time, from the second when both are equal. */
+static void
+share_room(size_t room, bool fast, size_t *n, size_t *n_pair)
+{
+	bool   swap = *n > *n_pair;
+	size_t shorter = swap ? *n_pair : *n, longer = swap ? *n : *n_pair;
+	size_t half = room / 2;
+
+	if (shorter + longer <= room)
+		return;
+	if (shorter <= half)
+		longer = room - shorter;
+	else
+	{
+		shorter = half;
+		longer = room - half;
+		if (!fast)
+			swap = true;
+	}
+	*n = swap ? longer : shorter;
+	*n_pair = swap ? shorter : longer;
+}
+
+/* The i-th of the n tokens that stay. */
+static inline size_t
+token_slot(const Tokens *tokens, size_t n, size_t i)
+{
+	size_t slot;
+
+	if (!tokens->keep_last)
+		return i;
+	slot = tokens->first + (tokens->kept - n) + i;
+	return slot >= tokens->kept ? slot - tokens->kept : slot;
+}
+
+static void
+place_tokens(Encoding *encoding, const Tokens *tokens, size_t n, int32_t type_id, int8_t sequence)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		size_t slot = token_slot(tokens, n, i);
+		int	   at = encoding->n++;
+
+		encoding->ids[at] = tokens->ids[slot];
+		encoding->pos[at] = tokens->pos[slot];
+		encoding->len[at] = tokens->len[slot];
+		encoding->type_ids[at] = type_id;
+		encoding->sequence[at] = sequence;
+	}
+}
+
+static bool
+place_template(const Tokenizer *tokenizer, Arena *arena, TemplateList list, const Tokens *tokens,
+			   const size_t *n, Encoding *encoding, Error *error)
+{
+	const TemplateTable *template = tokenizer->template;
+	const TemplateItem *begin = template->items + template->begin[list];
+	const TemplateItem *end = template->items + template->begin[list + 1];
+	size_t				total = 0;
+
+	for (const TemplateItem *item = begin; item < end; item++)
+		total += item->id == TEMPLATE_TEXT ? n[0] : item->id == TEMPLATE_TEXT_PAIR ? n[1] : 1;
+	if (total > INT32_MAX)
+		return error_set(error, ERR_LIMIT, "text has %zu tokens, but at most %d are allowed", total,
+						 INT32_MAX);
+	encoding->ids = arena_alloc_raw(arena, total + 1, sizeof *encoding->ids);
+	encoding->type_ids = arena_alloc_raw(arena, total + 1, sizeof *encoding->type_ids);
+	encoding->pos = arena_alloc_raw(arena, total + 1, sizeof *encoding->pos);
+	encoding->len = arena_alloc_raw(arena, total + 1, sizeof *encoding->len);
+	encoding->sequence = arena_alloc_raw(arena, total + 1, sizeof *encoding->sequence);
+	if (!encoding->ids || !encoding->type_ids || !encoding->pos || !encoding->len ||
+		!encoding->sequence)
+		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", total);
+	for (const TemplateItem *item = begin; item < end; item++)
+	{
+		if (item->id == TEMPLATE_TEXT)
+			place_tokens(encoding, &tokens[0], n[0], item->type_id, 1);
+		else if (item->id == TEMPLATE_TEXT_PAIR)
+			place_tokens(encoding, &tokens[1], n[1], item->type_id, 2);
+		else
+		{
+			int at = encoding->n++;
+
+			encoding->ids[at] = item->id;
+			encoding->type_ids[at] = item->type_id;
+			encoding->pos[at] = -1;
+			encoding->len[at] = 0;
+			encoding->sequence[at] = 0;
+		}
+	}
+	return true;
+}
+
+int
+tokenizer_template_size(const Tokenizer *tokenizer, bool pair)
+{
+	const TemplateTable *template = tokenizer->template;
+	TemplateList list = pair ? TEMPLATE_PAIR : TEMPLATE_SINGLE;
+	int			 n = 0;
+
+	for (uint32_t i = template->begin[list]; i < template->begin[list + 1]; i++)
+		n += template->items[i].id >= 0;
+	return n;
+}
+
+bool
+tokenizer_encode(const Tokenizer *tokenizer, Arena *arena, const char *text, size_t length,
+				 const char *pair, size_t pair_length, const EncodeOptions *options,
+				 Encoding *encoding, Error *error)
+{
+	Tokens		 tokens[2] = {{0}};
+	Run			 run = {.tokenizer = tokenizer, .arena = arena, .options = options, .error = error};
+	size_t		 special, room = SIZE_MAX, whole, n[2];
+	TemplateList list;
+
+	*encoding = (Encoding){0};
+	special = options->add_special_tokens ? (size_t) tokenizer_template_size(tokenizer, pair) : 0;
+	if (options->max_length > 0)
+	{
+		if (special > (size_t) options->max_length)
+			return error_set(error, ERR_ARGUMENT,
+							 "max_length is %d, but the special tokens alone are %zu",
+							 options->max_length, special);
+		room = (size_t) options->max_length - special;
+	}
+	for (int i = 0; i < (pair ? 2 : 1); i++)
+	{
+		tokens[i].limit = room;
+		tokens[i].keep_last = options->truncate == TRUNCATE_START;
+		run.tokens = &tokens[i];
+		if (!encode_text(&run, i == 0 ? text : pair, i == 0 ? length : pair_length))
+			return false;
+		n[i] = tokens[i].n;
+	}
+	if (!pair)
+		n[1] = 0;
+	whole = n[0] + n[1] + special;
+	if (whole > INT32_MAX)
+		return error_set(error, ERR_LIMIT, "text has %zu tokens, but at most %d are allowed", whole,
+						 INT32_MAX);
+	if (n[0] + n[1] > room)
+	{
+		if (options->truncate == TRUNCATE_ERROR)
+			return error_set(error, ERR_LIMIT, "%s %zu tokens, but at most %d are allowed",
+							 pair ? "text and pair have" : "text has", whole, options->max_length);
+		share_room(room, (tokenizer->tables->flags & TOKENIZER_FAST) != 0, &n[0], &n[1]);
+	}
+	encoding->n_whole = (int) whole;
+	if (options->add_special_tokens)
+		list = pair ? TEMPLATE_PAIR : TEMPLATE_SINGLE;
+	else
+		list = pair ? TEMPLATE_PAIR_BARE : TEMPLATE_SINGLE_BARE;
+	return place_template(tokenizer, arena, list, tokens, n, encoding, error);
+}
+
+bool
+tokenizer_normalize(const Tokenizer *tokenizer, Arena *arena, const char *text, size_t length,
+					char **normalized, size_t *normalized_length, Error *error)
+{
+	EncodeOptions options = {0};
+	Run	   run = {.tokenizer = tokenizer, .arena = arena, .options = &options, .error = error};
+	size_t n_characters;
+
+	if (!normalize_block(&run, text, length, 0, &n_characters))
+		return false;
+	*normalized_length = run.text[run.current].length;
+	*normalized = arena_strndup(arena, run.text[run.current].bytes, *normalized_length);
+	return *normalized || error_set(error, ERR_MEMORY, "out of memory for a normalized text");
+}

@@ -1,0 +1,126 @@
+/*
+ * tables.h: what a compiled tokenizer looks like in an image.
+ *
+ * The importer writes these sections of type SECTION_TOKENIZER once; backends walk them in place.  Section
+ * "tokenizer" is a TokenizerTables: the pipeline's description.  The other sections:
+ *	 vocab				VocabTable, offsets, flags, bytes: the string of every id
+ *	 vocab.trie			Trie of the model's own vocabulary: string -> id
+ *	 added				AddedRecord array: tokens found in a text before the model sees it
+ *	 added.raw			Trie over the raw text: content -> index in "added"
+ *	 added.normalized	Trie over the normalized text: normalized content -> index in "added"
+ *	 added.names		Trie of all of them: content -> id
+ *	 added.words		CharTable, 1 for a character of a word; only when a token asks for single_word
+ *	 template			TemplateTable and its items
+ *	 component.<n>		the table of the n-th component; its file says what is in it
+ * Sizes are checked when a tokenizer is opened; indices found inside a table are checked where they are
+ * used, so that opening costs the same for every vocabulary.
+ */
+#ifndef TOK_TABLES_H
+#define TOK_TABLES_H
+
+#include <stdint.h>
+
+#define TOKENIZER_VERSION 1
+#define TOKENIZER_MAX_COMPONENTS 32
+
+/* Numbers in images: never reuse one. */
+typedef enum ComponentKind
+{
+	/* normalizers */
+	NORMALIZER_CHAR_MAP =
+		1, /* one character to a sequence of characters, canonical order restored */
+	/* pre-tokenizers */
+	PRE_TOKENIZER_BERT = 100, /* drops whitespace, isolates punctuation */
+	/* models */
+	MODEL_WORDPIECE = 200,
+	/* decoders */
+	DECODER_WORDPIECE = 300
+} ComponentKind;
+
+/* Flags of TokenizerTables. */
+#define TOKENIZER_FAST 0x1	   /* follows the fast class where fast and slow differ */
+#define TOKENIZER_CLEAN_UP 0x2 /* decode ends with clean_up_tokenization */
+/* Where a long text may be cut so that its parts give the same tokens as the whole. */
+#define TOKENIZER_CUT_SPACE 0x4 /* before a space between ASCII letters or digits */
+#define TOKENIZER_CUT_HAN 0x8	/* between two characters of U+4E00..U+9FFF */
+
+typedef struct ComponentRecord
+{
+	uint32_t kind;
+	uint32_t flags;		/* of the component */
+	int32_t	 args[4];	/* of the component */
+	uint32_t has_table; /* 1: section "component.<n>" is its table */
+	uint32_t cut;		/* of normalizers and pre-tokenizers: the TOKENIZER_CUT_* they stand */
+} ComponentRecord;
+
+typedef enum SpecialToken
+{
+	SPECIAL_UNK,
+	SPECIAL_CLS,
+	SPECIAL_SEP,
+	SPECIAL_PAD,
+	SPECIAL_MASK,
+	SPECIAL_BOS,
+	SPECIAL_EOS,
+	SPECIAL_TOKENS
+} SpecialToken;
+
+typedef struct TokenizerTables
+{
+	uint32_t version;
+	uint32_t flags;
+	uint32_t n_vocab;					  /* ids are 0 .. n_vocab - 1 */
+	int32_t	 special_ids[SPECIAL_TOKENS]; /* -1: none */
+	uint32_t n_normalizers, n_pre_tokenizers, n_decoders;
+	/* normalizers, pre-tokenizers, the model, decoders */
+	ComponentRecord components[];
+} TokenizerTables;
+
+#define TOKEN_PRESENT 0x1
+#define TOKEN_SPECIAL 0x2
+#define TOKEN_ADDED 0x4
+
+typedef struct VocabTable
+{
+	uint32_t n;
+	uint32_t n_bytes;
+	/* uint32_t offsets[n + 1]; uint8_t flags[n]; char bytes[n_bytes], a NUL behind each token */
+	uint32_t offsets[];
+} VocabTable;
+
+#define ADDED_SINGLE_WORD 0x1
+#define ADDED_LSTRIP 0x2
+#define ADDED_RSTRIP 0x4
+
+typedef struct AddedRecord
+{
+	int32_t	 id;
+	uint32_t flags;
+} AddedRecord;
+
+typedef enum TemplateList
+{
+	TEMPLATE_SINGLE,
+	TEMPLATE_PAIR,
+	TEMPLATE_SINGLE_BARE, /* add_special_tokens false */
+	TEMPLATE_PAIR_BARE,
+	TEMPLATE_LISTS
+} TemplateList;
+
+#define TEMPLATE_TEXT (-1)
+#define TEMPLATE_TEXT_PAIR (-2)
+
+typedef struct TemplateItem
+{
+	int32_t id; /* of a special token, or TEMPLATE_TEXT, TEMPLATE_TEXT_PAIR */
+	int32_t type_id;
+} TemplateItem;
+
+typedef struct TemplateTable
+{
+	uint32_t begin[TEMPLATE_LISTS + 1]; /* list i is items[begin[i]] .. items[begin[i + 1] - 1] */
+	uint32_t unused;
+	TemplateItem items[];
+} TemplateTable;
+
+#endif
