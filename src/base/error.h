@@ -38,12 +38,14 @@ extern bool error_set(Error *error, ErrorCode code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Add to an error that is already set.  Return false, like error_set. */
-extern bool error_detail(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+extern bool error_detail(Error *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 extern bool error_hint(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* As error_set with ": <strerror(errno)>" behind the message; ENOENT becomes ERR_NOT_FOUND, EACCES and
  * EPERM ERR_PERMISSION, ENOMEM ERR_MEMORY, anything else ERR_IO. */
-extern bool error_errno(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+extern bool error_errno(Error *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* "argument", "data", ... for an ErrorCode and back; an unknown name is ERR_IO.  How the command tells the server
  * what went wrong. */

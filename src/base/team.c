@@ -1,15 +1,15 @@
 /*
- * team.c: a fixed set of threads, and the words they wait on.
+ * team.c: a fixed set of threads, and the step that they share.
  *
- * Everything that waits, waits on a Gate: a word that one thread changes and others watch, spinning
- * for a moment and then asleep.  Waking a thread costs tens of microseconds, a look at a word a
- * fraction of one; but a thread that spins while another process holds its peer's core keeps that
- * peer from running, so the spinning is bounded, and a team with more members than processors does
- * not spin at all.
+ * The leader publishes a step: what to run, and a ticket, which is the step's number and how many of its items
+ * nobody has taken.  Taking an item is one compare-and-swap on the ticket.  The leader goes on only when all items
+ * are done, so while a ticket has items left the fields beside it are that step's; a member that comes late and
+ * reads the fields of the next step fails to take its item, and looks again.  Whoever finishes the last item
+ * says so.
  *
- * The leader writes the job's fields, then changes the gate "job"; members read them after they saw
- * it change.  The last member that is back changes the gate "back".  A Team is used by its leader
- * alone.
+ * Waiting is spinning for a moment and then sleeping.  Waking a thread costs tens of microseconds, a look at a
+ * word a fraction of one; but a thread that spins takes its processor from others, so the spinning is bounded,
+ * and a team with more members than processors does not spin at all.
  */
 #include "base/team.h"
 
@@ -24,16 +24,17 @@
 
 #include "base/processors.h"
 
-#define BARRIER_SPIN_US 50 /* longer than peers of one step differ */
-#define JOB_SPIN_US 40	   /* from one group of a batch to the next */
+#define SPIN_US 50	  /* longer than from one step to the next, or from one batch to the next */
+#define SPIN_LOOKS 16 /* looks at a word between two looks at the clock */
 #define CACHE_LINE 64
 
 /* ---- gates ---- */
 
+/* A word that one thread changes and others wait for. */
 typedef struct Gate
 {
 	_Alignas(CACHE_LINE) atomic_uint word;
-	atomic_int		sleepers;
+	atomic_int		sleepers; /* since the last waking; changed under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t	opened;
 } Gate;
@@ -73,6 +74,21 @@ now_ns(void)
 	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Sleeps until the word is no longer old. */
+static void
+gate_sleep(Gate *gate, unsigned old)
+{
+	pthread_mutex_lock(&gate->lock);
+	atomic_fetch_add(&gate->sleepers, 1);
+	if (atomic_load(&gate->word) != old)
+		atomic_fetch_sub(&gate->sleepers, 1);
+	else
+		do
+			pthread_cond_wait(&gate->opened, &gate->lock);
+		while (atomic_load(&gate->word) == old);
+	pthread_mutex_unlock(&gate->lock);
+}
+
 /* Waits until the word is no longer old, and returns it. */
 static unsigned
 gate_wait(Gate *gate, unsigned old, int spin_us)
@@ -84,29 +100,24 @@ gate_wait(Gate *gate, unsigned old, int spin_us)
 		int64_t end = now_ns() + (int64_t) spin_us * 1000;
 
 		do
-		{
-			for (int i = 0; i < 16 && word == old; i++)
+			for (int i = 0; i < SPIN_LOOKS && word == old; i++)
 			{
 				relax();
 				word = atomic_load_explicit(&gate->word, memory_order_acquire);
 			}
-		} while (word == old && now_ns() < end);
+		while (word == old && now_ns() < end);
 	}
 	if (word == old)
 	{
-		pthread_mutex_lock(&gate->lock);
-		atomic_fetch_add(&gate->sleepers, 1);
-		while ((word = atomic_load(&gate->word)) == old)
-			pthread_cond_wait(&gate->opened, &gate->lock);
-		atomic_fetch_sub(&gate->sleepers, 1);
-		pthread_mutex_unlock(&gate->lock);
+		gate_sleep(gate, old);
+		word = atomic_load_explicit(&gate->word, memory_order_acquire);
 	}
 	return word;
 }
 
-/* Sets the word and wakes whoever sleeps.  The word is stored before sleepers is read, and a
- * sleeper counts itself before it reads the word, both sequentially consistent: one of the two sees
- * the other. */
+/* Sets the word and wakes whoever sleeps.  The word is stored before sleepers is read, and a sleeper counts itself
+ * before it reads the word, both sequentially consistent: one of the two sees the other.  Those that are woken
+ * count no more, so that steps that follow at once do not wake them again. */
 static void
 gate_set(Gate *gate, unsigned word)
 {
@@ -114,58 +125,15 @@ gate_set(Gate *gate, unsigned word)
 	if (atomic_load(&gate->sleepers) > 0)
 	{
 		pthread_mutex_lock(&gate->lock);
+		atomic_store(&gate->sleepers, 0);
 		pthread_cond_broadcast(&gate->opened);
 		pthread_mutex_unlock(&gate->lock);
 	}
 }
 
-/* ---- meeting ---- */
+/* ---- steps ---- */
 
-/* The gate's word is twice the number of meetings so far, plus 1 when the leader came to the last
- * one with the work cancelled: so whoever passes a meeting knows the decision of just that one. */
-struct Barrier
-{
-	Gate gate;
-	_Alignas(CACHE_LINE) atomic_int arrived;
-	atomic_uint cancelled; /* the leader's decision, written before it arrives */
-	int			size, spin_us;
-};
-
-static void
-barrier_init(Barrier *barrier, int size, int spin_us)
-{
-	gate_init(&barrier->gate);
-	atomic_init(&barrier->arrived, 0);
-	atomic_init(&barrier->cancelled, 0);
-	barrier->size = size;
-	barrier->spin_us = spin_us;
-}
-
-bool
-crew_wait(Crew *crew)
-{
-	Barrier *barrier = crew->barrier;
-	bool	 cancelled = crew->rank == 0 && crew->cancel != NULL &&
-					 atomic_load_explicit(crew->cancel, memory_order_relaxed);
-	unsigned word;
-
-	if (barrier == NULL)
-		return !cancelled;
-	word = atomic_load_explicit(&barrier->gate.word, memory_order_relaxed);
-	if (crew->rank == 0)
-		atomic_store_explicit(&barrier->cancelled, cancelled, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) + 1 < barrier->size)
-		word = gate_wait(&barrier->gate, word, barrier->spin_us);
-	else
-	{
-		word = (word & ~1u) + 2 + atomic_load_explicit(&barrier->cancelled, memory_order_relaxed);
-		atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
-		gate_set(&barrier->gate, word);
-	}
-	return (word & 1) == 0;
-}
-
-/* ---- the team ---- */
+typedef void (*ItemFunction)(void *argument, int item, int rank);
 
 typedef struct Member
 {
@@ -176,36 +144,42 @@ typedef struct Member
 
 struct Team
 {
-	Gate		 job;  /* counts jobs */
-	Gate		 back; /* the number of the job that all members have finished */
-	Barrier		 barrier;
-	int			 size, spin_us;
-	atomic_int	 busy; /* members, the leader not among them, that are not back */
-	bool		 stop;
-	void		*argument;
-	atomic_bool *cancel;
-	void (*together)(void *argument, Crew *crew);
-	void (*apart)(void *argument, Crew *crew, int member);
-	bool	  leader_bound; /* then leader_cpus is where it ran before */
-	cpu_set_t leader_cpus;
-	Member	  members[]; /* (size); [0] is the leader's and has no thread */
+	Gate published; /* the number of the present step */
+	Gate finished;	/* the number of the last step whose last item a member did */
+	_Alignas(CACHE_LINE) _Atomic uint64_t ticket; /* step << 32 | items that nobody has taken */
+	_Alignas(CACHE_LINE) atomic_int left;		  /* items of the step that are not done */
+	_Alignas(CACHE_LINE) _Atomic(ItemFunction) function; /* NULL: the end */
+	_Atomic(void *) argument;
+	atomic_int		n_items;
+	int				size, spin_us;
+	bool			leader_bound; /* then leader_cpus is where it ran before */
+	cpu_set_t		leader_cpus;
+	Member			members[]; /* (size); [0] is the leader's and has no thread */
 };
 
-static void
-take_part(Team *team, int rank)
+/* Takes and does items until none are left to take.  When the last one to be done was among them, the number
+ * of its step; else 0. */
+static unsigned
+take_items(Team *team, int rank)
 {
-	if (team->together != NULL)
-	{
-		Crew crew = {rank, team->size, team->size > 1 ? &team->barrier : NULL, team->cancel};
+	uint64_t ticket = atomic_load_explicit(&team->ticket, memory_order_acquire);
+	unsigned last = 0;
 
-		team->together(team->argument, &crew);
-	}
-	else
+	while ((uint32_t) ticket > 0)
 	{
-		Crew crew = {0, 1, NULL, team->cancel};
+		ItemFunction function = atomic_load_explicit(&team->function, memory_order_relaxed);
+		void		*argument = atomic_load_explicit(&team->argument, memory_order_relaxed);
+		int			 n = atomic_load_explicit(&team->n_items, memory_order_relaxed);
 
-		team->apart(team->argument, &crew, rank);
+		if (!atomic_compare_exchange_weak_explicit(&team->ticket, &ticket, ticket - 1,
+												   memory_order_acq_rel, memory_order_acquire))
+			continue;
+		function(argument, n - (int) (uint32_t) ticket, rank);
+		if (atomic_fetch_sub_explicit(&team->left, 1, memory_order_acq_rel) == 1)
+			last = (unsigned) (ticket >> 32);
+		ticket = atomic_load_explicit(&team->ticket, memory_order_acquire);
 	}
+	return last;
 }
 
 static void *
@@ -213,51 +187,72 @@ member_main(void *argument)
 {
 	Member	*member = argument;
 	Team	*team = member->team;
-	unsigned job = 0;
+	unsigned step = 0;
 
 	for (;;)
 	{
-		job = gate_wait(&team->job, job, team->spin_us);
-		if (team->stop)
+		unsigned last;
+
+		step = gate_wait(&team->published, step, team->spin_us);
+		if (atomic_load_explicit(&team->function, memory_order_relaxed) == NULL)
 			return NULL;
-		take_part(team, member->rank);
-		if (atomic_fetch_sub_explicit(&team->busy, 1, memory_order_acq_rel) == 1)
-			gate_set(&team->back, job);
+		last = take_items(team, member->rank);
+		if (last != 0)
+			gate_set(&team->finished, last);
 	}
 }
 
-static void
-run(Team *team, atomic_bool *cancel)
+/* Returns the step's number, which is never 0. */
+static unsigned
+publish(Team *team, ItemFunction function, void *argument, int n)
 {
-	unsigned job = atomic_load_explicit(&team->job.word, memory_order_relaxed) + 1;
+	unsigned step = atomic_load_explicit(&team->published.word, memory_order_relaxed) + 1;
 
-	team->cancel = cancel;
-	atomic_store_explicit(&team->busy, team->size - 1, memory_order_relaxed);
-	if (team->size > 1)
-		gate_set(&team->job, job);
-	take_part(team, 0);
-	if (team->size > 1)
-		while (gate_wait(&team->back, job - 1, team->spin_us) != job)
-			;
+	step += step == 0;
+	atomic_store_explicit(&team->function, function, memory_order_relaxed);
+	atomic_store_explicit(&team->argument, argument, memory_order_relaxed);
+	atomic_store_explicit(&team->n_items, n, memory_order_relaxed);
+	atomic_store_explicit(&team->left, n, memory_order_relaxed);
+	atomic_store_explicit(&team->ticket, (uint64_t) step << 32 | (unsigned) n,
+						  memory_order_release);
+	gate_set(&team->published, step);
+	return step;
 }
 
 void
-team_run(Team *team, void (*function)(void *argument, Crew *crew), void *argument,
-		 atomic_bool *cancel)
+crew_each(const Crew *crew, int n, ItemFunction function, void *argument)
 {
-	team->together = function;
-	team->argument = argument;
-	run(team, cancel);
+	Team	*team = crew->team;
+	unsigned before, step;
+
+	if (team == NULL || n <= 1)
+	{
+		for (int item = 0; item < n; item++)
+			function(argument, item, 0);
+		return;
+	}
+	before = atomic_load_explicit(&team->finished.word, memory_order_relaxed);
+	step = publish(team, function, argument, n);
+	if (take_items(team, 0) != step)
+		gate_wait(&team->finished, before, team->spin_us);
 }
 
-void
-team_run_apart(Team *team, void (*function)(void *argument, Crew *crew, int member), void *argument,
-			   atomic_bool *cancel)
+bool
+crew_cancelled(const Crew *crew)
 {
-	team->together = NULL;
-	team->apart = function;
-	team->argument = argument;
-	run(team, cancel);
+	return crew->cancel != NULL && atomic_load_explicit(crew->cancel, memory_order_relaxed);
+}
+
+Crew
+crew_of_team(Team *team, const atomic_bool *cancel)
+{
+	return (Crew){.team = team->size > 1 ? team : NULL, .size = team->size, .cancel = cancel};
+}
+
+Crew
+crew_alone(const atomic_bool *cancel)
+{
+	return (Crew){.size = 1, .cancel = cancel};
 }
 
 int
@@ -302,15 +297,13 @@ start_member(Member *member, Error *error)
 static void
 team_stop(Team *team, int n)
 {
-	team->stop = true;
-	gate_set(&team->job, atomic_load_explicit(&team->job.word, memory_order_relaxed) + 1);
+	publish(team, NULL, NULL, 0);
 	for (int rank = 1; rank < n; rank++)
 		pthread_join(team->members[rank].thread, NULL);
 	if (team->leader_bound)
 		pthread_setaffinity_np(pthread_self(), sizeof team->leader_cpus, &team->leader_cpus);
-	gate_destroy(&team->barrier.gate);
-	gate_destroy(&team->job);
-	gate_destroy(&team->back);
+	gate_destroy(&team->published);
+	gate_destroy(&team->finished);
 	free(team);
 }
 
@@ -335,10 +328,9 @@ team_create(int size, const int *cpus, Error *error)
 	}
 	memset(team, 0, bytes);
 	team->size = size;
-	team->spin_us = size <= team_default_size() ? JOB_SPIN_US : 0;
-	gate_init(&team->job);
-	gate_init(&team->back);
-	barrier_init(&team->barrier, size, team->spin_us > 0 ? BARRIER_SPIN_US : 0);
+	team->spin_us = size <= team_default_size() ? SPIN_US : 0;
+	gate_init(&team->published);
+	gate_init(&team->finished);
 	if (cpus != NULL)
 	{
 		pthread_getaffinity_np(pthread_self(), sizeof team->leader_cpus, &team->leader_cpus);

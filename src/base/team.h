@@ -1,9 +1,12 @@
 /*
- * team.h: the threads that compute, and how they meet.
+ * team.h: the threads that compute, and how they share work.
  *
- * A Team is a fixed set of threads of one process; its leader is the thread that created it.  The leader
- * hands the team a function; every member runs it with its own Crew, which tells it its rank and lets it
- * meet the others.  A crew of one never waits: code written for a crew is the code for one thread.
+ * A Team is a fixed set of threads of one process; its leader is the thread that created it, and the only one
+ * that may use it.  The leader runs the program; where a step of it has items that do not depend on each other,
+ * it hands them to its crew, and whoever of the team is free takes the next one.  Nobody waits for a thread that
+ * sleeps or has lost its processor, except for the one item that it may hold: on a busy machine a team is no
+ * slower than its leader alone.
+ *
  * Threads of a team block all signals and never call PostgreSQL.
  */
 #ifndef BASE_TEAM_H
@@ -14,47 +17,45 @@
 
 #include "base/error.h"
 
-typedef struct Team	   Team;
-typedef struct Barrier Barrier;
+#define TEAM_MAX 1024 /* threads of one team */
 
+typedef struct Team Team;
+
+/* Who shares the steps of a piece of work: a team, or the calling thread alone. */
 typedef struct Crew
 {
-	int			 rank;	  /* 0 .. size - 1; 0 is the leader */
-	int			 size;
-	Barrier		*barrier; /* NULL when size is 1 */
-	atomic_bool *cancel;  /* somebody wants this work stopped; may be NULL */
+	Team			  *team;   /* NULL: alone */
+	int				   size;   /* threads: 1 when alone */
+	const atomic_bool *cancel; /* somebody wants this work stopped; may be NULL */
 } Crew;
-
-#define TEAM_MAX 1024 /* threads of one team */
 
 /* How many threads may compute here: processors_available(), at most TEAM_MAX. */
 extern int team_default_size(void);
 
 /* Starts size - 1 threads; NULL on error.  cpus, when not NULL, names the processor each rank is bound to; the
- * leader goes back to where it was with team_destroy. */
+ * leader, rank 0, goes back to where it was with team_destroy. */
 extern Team *team_create(int size, const int *cpus, Error *error);
 extern void	 team_destroy(Team *team);
 extern int	 team_size(const Team *team);
 
-/* Every member runs function(argument, crew), crew.size = the team's size and one barrier for all;
- * returns when all are back. */
-extern void team_run(Team *team, void (*function)(void *argument, Crew *crew), void *argument,
-					 atomic_bool *cancel);
+extern Crew crew_of_team(Team *team, const atomic_bool *cancel);
+extern Crew crew_alone(const atomic_bool *cancel);
 
-/* Every member runs function with a crew of one; member tells them apart.  Returns when all are back. */
-extern void team_run_apart(Team *team, void (*function)(void *argument, Crew *crew, int member),
-						   void *argument, atomic_bool *cancel);
+/* Runs function(argument, item, rank) for every item 0 .. n - 1 and returns when all are done; what they wrote is
+ * visible then.  rank, 0 .. size - 1, is the thread's: no two items run at once under the same one.  Items are
+ * started in order.  An item may have its own crew_alone, but not the team's. */
+extern void crew_each(const Crew *crew, int n, void (*function)(void *argument, int item, int rank),
+					  void *argument);
 
-/* All of the crew meet here.  Memory written before is visible after.  Returns false, to all of them
- * alike, when *cancel was seen set by the leader: then the work is to be dropped. */
-extern bool crew_wait(Crew *crew);
+/* True when the work is to be dropped. */
+extern bool crew_cancelled(const Crew *crew);
 
-/* The share of items 0 .. n - 1 that is this rank's: [*begin, *end). */
+/* Part i of n items 0 .. n - 1 cut into parts of nearly the same size: [*begin, *end). */
 static inline void
-crew_share(const Crew *crew, int n, int *begin, int *end)
+share(int n, int parts, int i, int *begin, int *end)
 {
-	*begin = (int) ((long) n * crew->rank / crew->size);
-	*end = (int) ((long) n * (crew->rank + 1) / crew->size);
+	*begin = (int) ((long) n * i / parts);
+	*end = (int) ((long) n * (i + 1) / parts);
 }
 
 #endif

@@ -194,7 +194,8 @@ bert_bind(Model *model, void *out, Binder *binder)
 
 /* Lays out a pass over a workspace, or counts its bytes when base is NULL. */
 static size_t
-bert_state(BertState *state, const Model *model, char *base, int max_tokens, int max_seqs)
+bert_state(BertState *state, const Model *model, char *base, int max_tokens, int max_seqs,
+		   int threads)
 {
 	const BertConfig *config = model->config;
 	int				  hidden = config->hidden_size, inner = config->intermediate_size;
@@ -202,7 +203,8 @@ bert_state(BertState *state, const Model *model, char *base, int max_tokens, int
 	Carver carver = {.base = base}, overlay;
 
 	carve_pass(&carver, &state->pass, max_tokens > max_seqs ? max_tokens : max_seqs,
-			   hidden > inner ? hidden : inner, attention_floats(&config->attention, longest));
+			   hidden > inner ? hidden : inner, attention_floats(&config->attention, longest),
+			   threads);
 	state->positions = carve(&carver, (size_t) max_tokens, sizeof(int32_t));
 	state->hidden_states = carve_activations(&carver, max_tokens, hidden);
 	state->first = carve_activations(&carver, max_seqs, hidden);
@@ -215,63 +217,63 @@ bert_state(BertState *state, const Model *model, char *base, int max_tokens, int
 }
 
 static size_t
-bert_workspace(const Model *model, int max_tokens, int max_seqs, int crew_size)
+bert_workspace(const Model *model, int max_tokens, int max_seqs, int threads)
 {
-	Crew	  crew = {.size = crew_size};
-	BertState state = {.pass = {.crew = &crew}};
+	BertState state = {.positions = NULL};
 
-	return bert_state(&state, model, NULL, max_tokens, max_seqs);
+	return bert_state(&state, model, NULL, max_tokens, max_seqs, threads);
 }
 
+/* next is the matrix behind the layer, NULL behind the last. */
 static bool
-bert_layer(Pass *pass, const BertConfig *config, const BertLayer *layer, BertState *state)
+bert_layer(Pass *pass, const BertConfig *config, const BertLayer *layer, const Matrix *next,
+		   BertState *state)
 {
 	Activations *x = &state->hidden_states;
 
-	return query_key_value(pass, &config->attention, &layer->query_key_value, x, &state->qkv) &&
+	return linear(pass, &layer->query_key_value, x, &state->qkv, ACTIVATION_NONE, NULL) &&
 		   attention(pass, &config->attention, &state->qkv, &layer->distance, &state->context) &&
 		   linear(pass, &layer->attention_output, &state->context, x, ACTIVATION_NONE, x) &&
-		   layer_norm(pass, x, &layer->attention_norm, config->layer_norm_eps) &&
+		   layer_norm(pass, x, &layer->attention_norm, config->layer_norm_eps,
+					  &layer->intermediate) &&
 		   linear(pass, &layer->intermediate, x, &state->intermediate, config->hidden_act, NULL) &&
 		   linear(pass, &layer->output, &state->intermediate, x, ACTIVATION_NONE, x) &&
-		   layer_norm(pass, x, &layer->output_norm, config->layer_norm_eps);
+		   layer_norm(pass, x, &layer->output_norm, config->layer_norm_eps, next);
 }
 
 static bool
-bert_forward(const Model *model, const Batch *batch, Workspace *workspace, Crew *crew,
+bert_forward(const Model *model, const Batch *batch, Workspace *workspace, const Crew *crew,
 			 Output *output)
 {
 	const BertConfig  *config = model->config;
 	const BertWeights *weights = model->weights;
+	const BertLayer	  *layers = weights->layers;
 	BertState		   state = {.pass = {.kernels = model->kernels, .batch = batch, .crew = crew}};
 	Pass			  *pass = &state.pass;
 	Activations		  *x = &state.hidden_states;
 	EmbeddingPart	   parts[3] = {{&weights->word, batch->input_ids},
-								   {&weights->type, batch->token_type_ids}};
-	int				   n_parts = 2;
+								   {&weights->type, batch->token_type_ids},
+								   {&weights->position, batch->position_ids}};
+	bool			   pooled = batch->pooler && model->has_pooler;
 
-	bert_state(&state, model, workspace->base, batch->n_tokens, batch->n_seqs);
-	if (config->absolute_positions)
+	bert_state(&state, model, workspace->base, batch->n_tokens, batch->n_seqs, crew->size);
+	if (config->absolute_positions && batch->position_ids == NULL)
 	{
-		if (batch->position_ids == NULL)
-			sequence_positions(pass, state.positions);
-		parts[n_parts++] =
-			(EmbeddingPart){&weights->position,
-							batch->position_ids != NULL ? batch->position_ids : state.positions};
+		sequence_positions(batch, state.positions);
+		parts[2].index = state.positions;
 	}
-	embeddings(pass, parts, n_parts, x);
-	if (!layer_norm(pass, x, &weights->norm, config->layer_norm_eps))
+	if (!embeddings(pass, parts, config->absolute_positions ? 3 : 2, x) ||
+		!layer_norm(pass, x, &weights->norm, config->layer_norm_eps, &layers[0].query_key_value))
 		return false;
 	for (int i = 0; i < config->n_layers; i++)
-		if (!bert_layer(pass, config, &weights->layers[i], &state))
+		if (!bert_layer(pass, config, &layers[i],
+						i + 1 < config->n_layers ? &layers[i + 1].query_key_value : NULL, &state))
 			return false;
-	if (batch->pooler && model->has_pooler &&
-		!pooler(pass, &weights->pooler, x, &state.first, &state.pooled))
+	if (pooled && !pooler(pass, &weights->pooler, x, &state.first, &state.pooled))
 		return false;
-	*output = (Output){.hidden_states = x->x,
-					   .ld = x->ld,
-					   .pooled = batch->pooler && model->has_pooler ? state.pooled.x : NULL};
-	return crew_wait(crew);
+	*output =
+		(Output){.hidden_states = x->x, .ld = x->ld, .pooled = pooled ? state.pooled.x : NULL};
+	return true;
 }
 
 const Family family_bert = {

@@ -1,21 +1,31 @@
 /*
- * block.c: the blocks, and how a crew divides them.
+ * block.c: the blocks, and how they are cut into items.
+ *
+ * Every block keeps what its items need in a struct on the leader's stack, which lives until all are done.
  */
 #include "model/block.h"
 
 #include <math.h>
 #include <string.h>
 
-#define LINE 64			  /* bytes */
-#define LINE_FLOATS 16	  /* floats in a line */
-#define QUANTISED_STEP 64 /* rows of bytes are multiples of this long */
-#define QUERY_BLOCK 16	  /* queries whose relative scores are laid out at once */
-#define ROW_TILE 7		  /* a panel's rows are divided between ranks at multiples of this */
+#define LINE 64			   /* bytes */
+#define LINE_FLOATS 16	   /* floats in a line */
+#define QUANTISED_STEP 64  /* rows of bytes are multiples of this long */
+#define QUERY_BLOCK 16	   /* queries whose relative scores are laid out at once */
+#define ITEMS_PER_THREAD 4 /* so that whoever is early takes more */
+#define ROWS_LEAST 4	   /* rows of a norm that are worth an item */
+#define PRODUCT_ROWS 28	   /* rows of a product that use a panel well */
 
 static size_t
 round_up(size_t n, size_t step)
 {
 	return (n + step - 1) / step * step;
+}
+
+static int
+divide_up(int n, int by)
+{
+	return n / by + (n % by != 0);
 }
 
 /* ---- memory ---- */
@@ -45,201 +55,254 @@ quantised_stride(int k)
 }
 
 void
-carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t attention_floats)
+carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t scratch, int threads)
 {
 	size_t rows = (size_t) max_rows;
-	size_t each = round_up(attention_floats, LINE_FLOATS);
-	float *scratch;
 
 	pass->quantised = carve(carver, rows * (size_t) quantised_stride(max_k), 1);
 	pass->row_scale = carve(carver, rows, sizeof(float));
 	pass->row_zero = carve(carver, rows, sizeof(int32_t));
-	scratch = carve(carver, each * (size_t) pass->crew->size, sizeof(float));
-	pass->scratch = scratch != NULL ? scratch + each * (size_t) pass->crew->rank : NULL;
+	pass->scratch_stride = round_up(scratch, LINE_FLOATS);
+	pass->scratch = carve(carver, pass->scratch_stride * (size_t) threads, sizeof(float));
 }
 
-/* ---- meeting ---- */
+/* ---- items ---- */
 
-/* Before x is read whole: everybody has written his share. */
-static bool
-meet(Pass *pass)
+/* How many of n things make an item: all for a thread alone, for a crew so many that each thread finds several items,
+ * but not fewer than are worth the trouble. */
+static int
+item_size(const Crew *crew, int n, int least)
 {
-	pass->quantised_read = false;
-	return crew_wait(pass->crew);
+	int size = crew->size > 1 ? divide_up(n, crew->size * ITEMS_PER_THREAD) : n;
+
+	return size > least ? size : least;
 }
 
-/* Makes x the left side of a product with w: quantised, when w is. */
-static bool
-left_side(Pass *pass, const Matrix *w, const Activations *x, Rows *rows)
+/* The things of an item, [*begin, *end). */
+static void
+item_range(int item, int size, int n, int *begin, int *end)
 {
-	*rows = (Rows){.x = x->x, .ld = x->ld};
-	if (w->precision == PRECISION_INT8)
-	{
-		int begin, end;
+	*begin = item * size;
+	*end = n - *begin < size ? n : *begin + size;
+}
 
-		rows->ldq = quantised_stride(x->n);
-		rows->q = pass->quantised;
-		rows->scale = pass->row_scale;
-		rows->zero = pass->row_zero;
-		if (x->written != BY_ROWS || pass->quantised_read)
-			if (!meet(pass))
-				return false;
-		crew_share(pass->crew, x->m, &begin, &end);
-		pass->kernels->quantize(x->x + begin * x->ld, x->ld, end - begin, x->n,
-								pass->quantised + begin * rows->ldq, rows->ldq,
-								pass->row_scale + begin, pass->row_zero + begin);
-	}
-	if (!meet(pass))
+/* Hands items to the crew, unless the work is cancelled. */
+static bool
+each(const Pass *pass, int n, void (*function)(void *argument, int item, int rank), void *argument)
+{
+	if (crew_cancelled(pass->crew))
 		return false;
-	pass->quantised_read = rows->q != NULL;
+	crew_each(pass->crew, n, function, argument);
 	return true;
 }
 
-/* ---- embeddings ---- */
+/* ---- row by row: embeddings, norms, quantising ---- */
 
-void
-sequence_positions(Pass *pass, int32_t *positions)
+typedef struct RowStep
 {
-	const int32_t *offsets = pass->batch->offsets;
-	int			   begin, end, sequence = 0;
+	const Pass			*pass;
+	const Activations	*x;
+	int					 item_rows;
+	const EmbeddingPart *parts; /* embeddings */
+	int					 n_parts;
+	const Norm			*norm; /* layer_norm */
+	float				 epsilon;
+	bool				 quantise; /* afterwards */
+} RowStep;
 
-	crew_share(pass->crew, pass->batch->n_tokens, &begin, &end);
+static bool
+each_rows(RowStep *step, void (*function)(void *argument, int item, int rank))
+{
+	step->item_rows = item_size(step->pass->crew, step->x->m, ROWS_LEAST);
+	return each(step->pass, divide_up(step->x->m, step->item_rows), function, step);
+}
+
+static void
+embed_item(void *argument, int item, int rank)
+{
+	const RowStep *step = argument;
+	int			   begin, end;
+
+	(void) rank;
+	item_range(item, step->item_rows, step->x->m, &begin, &end);
 	for (int i = begin; i < end; i++)
 	{
-		while (offsets[sequence + 1] <= i)
-			sequence++;
-		positions[i] = i - offsets[sequence];
+		float *row = step->x->x + i * step->x->ld;
+
+		memset(row, 0, (size_t) step->x->n * sizeof(float));
+		for (int part = 0; part < step->n_parts; part++)
+		{
+			const int32_t *index = step->parts[part].index;
+
+			step->pass->kernels->add_row(step->parts[part].table, index != NULL ? index[i] : 0,
+										 row);
+		}
 	}
 }
 
+static void
+quantise_rows(const RowStep *step, int begin, int end)
+{
+	const Pass		  *pass = step->pass;
+	const Activations *x = step->x;
+	long			   ldq = quantised_stride(x->n);
+
+	pass->kernels->quantize(x->x + begin * x->ld, x->ld, end - begin, x->n,
+							pass->quantised + begin * ldq, ldq, pass->row_scale + begin,
+							pass->row_zero + begin);
+}
+
+static void
+quantise_item(void *argument, int item, int rank)
+{
+	const RowStep *step = argument;
+	int			   begin, end;
+
+	(void) rank;
+	item_range(item, step->item_rows, step->x->m, &begin, &end);
+	quantise_rows(step, begin, end);
+}
+
+static void
+norm_item(void *argument, int item, int rank)
+{
+	const RowStep	  *step = argument;
+	const Activations *x = step->x;
+	float			  *rows;
+	int				   begin, end;
+
+	(void) rank;
+	item_range(item, step->item_rows, x->m, &begin, &end);
+	rows = x->x + begin * x->ld;
+	step->pass->kernels->layer_norm(rows, x->ld, end - begin, x->n, step->norm->weight,
+									step->norm->bias, step->epsilon, rows, x->ld);
+	if (step->quantise)
+		quantise_rows(step, begin, end);
+}
+
 void
+sequence_positions(const Batch *batch, int32_t *positions)
+{
+	for (int sequence = 0; sequence < batch->n_seqs; sequence++)
+		for (int i = batch->offsets[sequence]; i < batch->offsets[sequence + 1]; i++)
+			positions[i] = i - batch->offsets[sequence];
+}
+
+bool
 embeddings(Pass *pass, const EmbeddingPart *parts, int n_parts, Activations *x)
 {
-	int begin, end;
+	RowStep step = {.pass = pass, .x = x, .parts = parts, .n_parts = n_parts};
 
 	x->m = pass->batch->n_tokens;
-	x->written = BY_ROWS;
-	crew_share(pass->crew, x->m, &begin, &end);
-	for (int i = begin; i < end; i++)
-	{
-		float *row = x->x + i * x->ld;
-
-		memset(row, 0, (size_t) x->n * sizeof(float));
-		for (int part = 0; part < n_parts; part++)
-			pass->kernels->add_row(parts[part].table,
-								   parts[part].index != NULL ? parts[part].index[i] : 0, row);
-	}
+	return each_rows(&step, embed_item);
 }
-
-/* ---- norms and products ---- */
 
 bool
-layer_norm(Pass *pass, Activations *x, const Norm *norm, float epsilon)
+layer_norm(Pass *pass, Activations *x, const Norm *norm, float epsilon, const Matrix *next)
 {
-	int	   begin, end;
-	float *rows;
+	RowStep step = {.pass = pass, .x = x, .norm = norm, .epsilon = epsilon};
 
-	if (x->written != BY_ROWS && !meet(pass))
-		return false;
-	crew_share(pass->crew, x->m, &begin, &end);
-	rows = x->x + begin * x->ld;
-	pass->kernels->layer_norm(rows, x->ld, end - begin, x->n, norm->weight, norm->bias, epsilon,
-							  rows, x->ld);
-	x->written = BY_ROWS;
-	return true;
+	step.quantise = next != NULL && next->precision == PRECISION_INT8;
+	pass->quantised_from = step.quantise ? x->x : NULL;
+	return each_rows(&step, norm_item);
 }
 
-/* Rows begin .. end - 1 of panels p0 .. p1 - 1. */
-static void
-product(Pass *pass, const Matrix *w, const Rows *rows, int p0, int p1, int begin, int end,
-		Activations *out, Activation activation, const Activations *residual)
-{
-	Rows part = *rows;
+/* ---- products ---- */
 
-	if (begin >= end || p0 >= p1)
-		return;
-	part.x += begin * part.ld;
-	if (part.q != NULL)
+typedef struct Product
+{
+	const Pass		  *pass;
+	const Matrix	  *w;
+	Rows			   rows;
+	Activations		  *out;
+	Activation		   activation;
+	const Activations *residual;
+	int				   panels, item_panels;	 /* of w, and of an item */
+	int				   item_rows, row_items; /* rows of an item, and items of the same panels */
+} Product;
+
+static void
+product_item(void *argument, int item, int rank)
+{
+	const Product	  *step = argument;
+	const Activations *out = step->out, *residual = step->residual;
+	Rows			   rows = step->rows;
+	int				   p0, p1, begin, end;
+
+	(void) rank;
+	item_range(item / step->row_items, step->item_panels, step->panels, &p0, &p1);
+	item_range(item % step->row_items, step->item_rows, out->m, &begin, &end);
+	rows.x += begin * rows.ld;
+	if (rows.q != NULL)
 	{
-		part.q += begin * part.ldq;
-		part.scale += begin;
-		part.zero += begin;
+		rows.q += begin * rows.ldq;
+		rows.scale += begin;
+		rows.zero += begin;
 	}
-	pass->kernels->gemm(w, p0, p1, &part, end - begin, out->x + begin * out->ld, out->ld,
-						activation, residual != NULL ? residual->x + begin * residual->ld : NULL,
-						residual != NULL ? residual->ld : 0);
+	step->pass->kernels->gemm(step->w, p0, p1, &rows, end - begin, out->x + begin * out->ld,
+							  out->ld, step->activation,
+							  residual != NULL ? residual->x + begin * residual->ld : NULL,
+							  residual != NULL ? residual->ld : 0);
 }
 
-/* Where the share of a rank begins: panel *panel, from row *row on. */
+/* Cuts by panels; where a crew is too large for these, by rows too, as far as there are many. */
 static void
-share_begin(int panels, int m, int rank, int size, int *panel, int *row)
+product_cut(Product *step, int m)
 {
-	long cells = (long) panels * m * rank / size;
+	const Crew *crew = step->pass->crew;
+	int			items;
 
-	*panel = (int) (cells / m);
-	*row = (int) (cells % m) / ROW_TILE * ROW_TILE;
+	step->item_panels = item_size(crew, step->panels, 1);
+	items = divide_up(step->panels, step->item_panels);
+	step->row_items = crew->size > 1 ? divide_up(crew->size * ITEMS_PER_THREAD, items) : 1;
+	if (step->row_items > m / PRODUCT_ROWS)
+		step->row_items = m >= PRODUCT_ROWS ? m / PRODUCT_ROWS : 1;
+	step->item_rows = divide_up(m, step->row_items);
+	step->row_items = divide_up(m, step->item_rows);
 }
 
-/* Divides the panels among the crew, evenly: where a share ends inside a panel, its rows are divided. */
 bool
-linear(Pass *pass, const Matrix *w, Activations *x, Activations *out, Activation activation,
+linear(Pass *pass, const Matrix *w, const Activations *x, Activations *out, Activation activation,
 	   const Activations *residual)
 {
-	const Crew *crew = pass->crew;
-	int			panels = (w->n + PANEL - 1) / PANEL, m = x->m;
-	int			panel, row, last_panel, last_row;
-	Rows		rows;
+	Product step = {.pass = pass,
+					.w = w,
+					.rows = {.x = x->x, .ld = x->ld},
+					.out = out,
+					.activation = activation,
+					.residual = residual,
+					.panels = divide_up(w->n, PANEL)};
 
-	if (!left_side(pass, w, x, &rows))
-		return false;
-	share_begin(panels, m, crew->rank, crew->size, &panel, &row);
-	share_begin(panels, m, crew->rank + 1, crew->size, &last_panel, &last_row);
-	if (panel == last_panel)
-		product(pass, w, &rows, panel, panel + 1, row, last_row, out, activation, residual);
-	else
+	if (w->precision == PRECISION_INT8)
 	{
-		if (row > 0)
-		{
-			product(pass, w, &rows, panel, panel + 1, row, m, out, activation, residual);
-			panel++;
-		}
-		product(pass, w, &rows, panel, last_panel, 0, m, out, activation, residual);
-		product(pass, w, &rows, last_panel, last_panel + 1, 0, last_row, out, activation, residual);
+		RowStep quantise = {.pass = pass, .x = x};
+
+		if (pass->quantised_from != x->x && !each_rows(&quantise, quantise_item))
+			return false;
+		step.rows.q = pass->quantised;
+		step.rows.ldq = quantised_stride(x->n);
+		step.rows.scale = pass->row_scale;
+		step.rows.zero = pass->row_zero;
 	}
-	out->m = m;
-	out->written = BY_COLUMNS;
-	return true;
+	pass->quantised_from = NULL;
+	out->m = x->m;
+	product_cut(&step, x->m);
+	return each(pass, divide_up(step.panels, step.item_panels) * step.row_items, product_item,
+				&step);
 }
 
 /* ---- attention ---- */
 
-/* True when each rank can have as many whole heads, and a head whole panels. */
-static bool
-heads_divide(Pass *pass, const AttentionConfig *config)
+/* Heads of sequences, sequence by sequence: each item is some of them. */
+typedef struct AttentionStep
 {
-	return config->heads % pass->crew->size == 0 && config->head_dim % PANEL == 0;
-}
-
-bool
-query_key_value(Pass *pass, const AttentionConfig *config, const Matrix *w, Activations *x,
-				Activations *qkv)
-{
-	const Crew *crew = pass->crew;
-	int			part_panels = w->n / 3 / PANEL;
-	Rows		rows;
-
-	if (crew->size == 1 || !heads_divide(pass, config))
-		return linear(pass, w, x, qkv, ACTIVATION_NONE, NULL);
-	if (!left_side(pass, w, x, &rows))
-		return false;
-	for (int part = 0; part < 3; part++)
-		product(pass, w, &rows, part_panels * part + part_panels * crew->rank / crew->size,
-				part_panels * part + part_panels * (crew->rank + 1) / crew->size, 0, x->m, qkv,
-				ACTIVATION_NONE, NULL);
-	qkv->m = x->m;
-	qkv->written = BY_HEADS;
-	return true;
-}
+	const Pass			  *pass;
+	const AttentionConfig *config;
+	const Activations	  *qkv;
+	const Table			  *distance;
+	Activations			  *context;
+	int					   n, item_heads;
+} AttentionStep;
 
 size_t
 attention_floats(const AttentionConfig *config, int max_length)
@@ -253,15 +316,15 @@ attention_floats(const AttentionConfig *config, int max_length)
 	return floats;
 }
 
-/* bias (n_queries, n_keys) = scale (q_i · E[i - j]) for queries first .. first + n_queries - 1, plus
- * k_j · E[i - j] inside the brackets for RELATIVE_KEY_QUERY; diagonal by diagonal, as all pairs of one distance share
- * a row of E. */
+/* bias (n_queries, n_keys) = scale (q_i · E[i - j]) for queries first .. first + n_queries - 1, plus k_j · E[i - j]
+ * inside the brackets for RELATIVE_KEY_QUERY; diagonal by diagonal, as all pairs of one distance share a row of E. */
 static void
-relative_scores(Pass *pass, const AttentionConfig *config, const AttentionArgs *args, int first,
-				const Table *distance, float *row, float *bias)
+relative_scores(const AttentionStep *step, const AttentionArgs *args, int first, float *row,
+				float *bias)
 {
-	const Kernels *kernels = pass->kernels;
-	int			   last = first + args->n_queries - 1, dim = config->head_dim;
+	const Kernels		  *kernels = step->pass->kernels;
+	const AttentionConfig *config = step->config;
+	int					   last = first + args->n_queries - 1, dim = config->head_dim;
 
 	for (int apart = first - (args->n_keys - 1); apart <= last; apart++) /* i - j */
 	{
@@ -269,7 +332,7 @@ relative_scores(Pass *pass, const AttentionConfig *config, const AttentionArgs *
 		int end = apart + args->n_keys - 1 < last ? apart + args->n_keys - 1 : last;
 
 		memset(row, 0, (size_t) dim * sizeof(float));
-		kernels->add_row(distance, apart + config->max_distance - 1, row);
+		kernels->add_row(step->distance, apart + config->max_distance - 1, row);
 		for (int i = begin; i <= end; i++)
 		{
 			int	  j = i - apart;
@@ -284,102 +347,97 @@ relative_scores(Pass *pass, const AttentionConfig *config, const AttentionArgs *
 
 /* One head of one sequence with relative positions, a block of queries at a time. */
 static void
-attend_relative(Pass *pass, const AttentionConfig *config, const AttentionArgs *whole,
-				const Table *distance)
+attend_relative(const AttentionStep *step, const AttentionArgs *whole)
 {
-	float *row =
-		whole->scratch +
-		round_up(attention_scratch(whole->n_keys, config->head_dim, config->head_dim), LINE_FLOATS);
-	float *bias = row + round_up((size_t) config->head_dim, LINE_FLOATS);
+	int	   dim = step->config->head_dim;
+	float *row = whole->scratch + round_up(attention_scratch(whole->n_keys, dim, dim), LINE_FLOATS);
+	float *bias = row + round_up((size_t) dim, LINE_FLOATS);
 
 	for (int first = 0; first < whole->n_queries; first += QUERY_BLOCK)
 	{
 		AttentionArgs args = *whole;
-		int n = whole->n_queries - first < QUERY_BLOCK ? whole->n_queries - first : QUERY_BLOCK;
+		int			  n = whole->n_queries - first;
 
 		args.q += first * args.ldq;
 		args.out += first * args.ldout;
-		args.n_queries = n;
+		args.n_queries = n < QUERY_BLOCK ? n : QUERY_BLOCK;
 		if (args.causal)
-			args.n_keys = first + n;
+			args.n_keys = first + args.n_queries;
 		args.bias = bias;
 		args.ldbias = args.n_keys;
-		relative_scores(pass, config, &args, first, distance, row, bias);
-		pass->kernels->attention(&args);
+		relative_scores(step, &args, first, row, bias);
+		step->pass->kernels->attention(&args);
 	}
 }
 
 static void
-attend(Pass *pass, const AttentionConfig *config, const Activations *qkv, int sequence, int head,
-	   const Table *distance, Activations *context)
+attend(const AttentionStep *step, int sequence, int head, float *scratch)
 {
-	int			  begin = pass->batch->offsets[sequence];
-	int			  length = pass->batch->offsets[sequence + 1] - begin;
-	long		  width = (long) config->heads * config->head_dim;
-	const float	 *q = qkv->x + begin * qkv->ld + (long) head * config->head_dim;
-	AttentionArgs args = {.q = q,
-						  .k = q + width,
-						  .v = q + 2 * width,
-						  .ldq = qkv->ld,
-						  .ldk = qkv->ld,
-						  .ldv = qkv->ld,
-						  .n_queries = length,
-						  .n_keys = length,
-						  .head_dim = config->head_dim,
-						  .value_dim = config->head_dim,
-						  .scale = 1.0f / sqrtf((float) config->head_dim),
-						  .causal = config->causal,
-						  .function = ATTENTION_SOFTMAX,
-						  .weight_scale = 1.0f,
-						  .out = context->x + begin * context->ld + (long) head * config->head_dim,
-						  .ldout = context->ld,
-						  .scratch = pass->scratch};
+	const Activations *qkv = step->qkv, *context = step->context;
+	int				   begin = step->pass->batch->offsets[sequence];
+	int				   length = step->pass->batch->offsets[sequence + 1] - begin;
+	int				   dim = step->config->head_dim;
+	long			   width = (long) step->config->heads * dim;
+	const float		  *q = qkv->x + begin * qkv->ld + (long) head * dim;
+	AttentionArgs	   args = {.q = q,
+							   .k = q + width,
+							   .v = q + 2 * width,
+							   .ldq = qkv->ld,
+							   .ldk = qkv->ld,
+							   .ldv = qkv->ld,
+							   .n_queries = length,
+							   .n_keys = length,
+							   .head_dim = dim,
+							   .value_dim = dim,
+							   .scale = 1.0f / sqrtf((float) dim),
+							   .causal = step->config->causal,
+							   .function = ATTENTION_SOFTMAX,
+							   .weight_scale = 1.0f,
+							   .out = context->x + begin * context->ld + (long) head * dim,
+							   .ldout = context->ld,
+							   .scratch = scratch};
 
-	if (config->relative == RELATIVE_NONE)
-		pass->kernels->attention(&args);
+	if (step->config->relative == RELATIVE_NONE)
+		step->pass->kernels->attention(&args);
 	else
-		attend_relative(pass, config, &args, distance);
+		attend_relative(step, &args);
+}
+
+static void
+attention_item(void *argument, int item, int rank)
+{
+	const AttentionStep *step = argument;
+	float				*scratch = step->pass->scratch + (size_t) rank * step->pass->scratch_stride;
+	int					 begin, end;
+
+	item_range(item, step->item_heads, step->n, &begin, &end);
+	for (int i = begin; i < end; i++)
+		attend(step, i / step->config->heads, i % step->config->heads, scratch);
 }
 
 bool
-attention(Pass *pass, const AttentionConfig *config, Activations *qkv, const Table *distance,
+attention(Pass *pass, const AttentionConfig *config, const Activations *qkv, const Table *distance,
 		  Activations *context)
 {
-	int n_seqs = pass->batch->n_seqs, begin, end;
+	AttentionStep step = {.pass = pass,
+						  .config = config,
+						  .qkv = qkv,
+						  .distance = distance,
+						  .context = context,
+						  .n = pass->batch->n_seqs * config->heads};
 
-	if (qkv->written == BY_HEADS)
-	{
-		crew_share(pass->crew, config->heads, &begin, &end);
-		for (int sequence = 0; sequence < n_seqs; sequence++)
-			for (int head = begin; head < end; head++)
-				attend(pass, config, qkv, sequence, head, distance, context);
-	}
-	else
-	{
-		if (!meet(pass))
-			return false;
-		crew_share(pass->crew, n_seqs * config->heads, &begin, &end);
-		for (int i = begin; i < end; i++)
-			attend(pass, config, qkv, i / config->heads, i % config->heads, distance, context);
-	}
 	context->m = qkv->m;
-	context->written = BY_COLUMNS;
-	return true;
+	step.item_heads = item_size(pass->crew, step.n, 1);
+	return each(pass, divide_up(step.n, step.item_heads), attention_item, &step);
 }
 
 /* ---- pooler ---- */
 
 bool
-pooler(Pass *pass, const Matrix *w, Activations *x, Activations *first, Activations *pooled)
+pooler(Pass *pass, const Matrix *w, const Activations *x, Activations *first, Activations *pooled)
 {
-	int begin, end;
-
-	if (!meet(pass))
-		return false;
 	first->m = pass->batch->n_seqs;
-	first->written = BY_ROWS;
-	crew_share(pass->crew, first->m, &begin, &end);
-	for (int i = begin; i < end; i++)
+	for (int i = 0; i < first->m; i++)
 		memcpy(first->x + i * first->ld, x->x + pass->batch->offsets[i] * x->ld,
 			   (size_t) x->n * sizeof(float));
 	return linear(pass, w, first, pooled, ACTIVATION_TANH, NULL);

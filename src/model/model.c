@@ -258,7 +258,7 @@ model_check(const Model *model, const Batch *batch, Error *error)
 }
 
 size_t
-model_workspace(const Model *model, int max_tokens, int max_seqs, int crew_size)
+model_workspace(const Model *model, int max_tokens, int max_seqs, int threads)
 {
-	return model->family->workspace(model, max_tokens, max_seqs, crew_size);
+	return model->family->workspace(model, max_tokens, max_seqs, threads);
 }

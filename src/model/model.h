@@ -5,8 +5,8 @@
  * same list to pack them that the engine walks to find them), and computes.  Config (numbers), Weights
  * (const pointers into the image) and State (scratch in a workspace) are never mixed.
  *
- * The forward pass is written for a crew (base/team.h): every thread of the crew calls it with the same
- * arguments and meets the others between the steps.
+ * The forward pass is a list of blocks (model/block.h); the leader of a crew (base/team.h) runs it and the crew
+ * shares the work of each.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -156,11 +156,11 @@ struct Family
 	 * model->has_pooler what it found. */
 	bool (*bind)(Model *model, void *weights, Binder *binder);
 
-	/* Bytes that forward needs for batches within these bounds, and a crew of that size. */
-	size_t (*workspace)(const Model *model, int max_tokens, int max_seqs, int crew_size);
+	/* Bytes that forward needs for batches within these bounds, and a crew of so many threads. */
+	size_t (*workspace)(const Model *model, int max_tokens, int max_seqs, int threads);
 
-	/* Computes; false when cancelled.  output is each thread's own. */
-	bool (*forward)(const Model *model, const Batch *batch, Workspace *workspace, Crew *crew,
+	/* Computes, on the leader of the crew; false when cancelled. */
+	bool (*forward)(const Model *model, const Batch *batch, Workspace *workspace, const Crew *crew,
 					Output *output);
 };
 
@@ -187,7 +187,7 @@ extern void model_close(Model *model);
 /* Checks a batch against the model: ids, types, positions, lengths; the error names value and bound. */
 extern bool model_check(const Model *model, const Batch *batch, Error *error);
 
-extern size_t model_workspace(const Model *model, int max_tokens, int max_seqs, int crew_size);
+extern size_t model_workspace(const Model *model, int max_tokens, int max_seqs, int threads);
 
 extern const char *head_name(Head head);
 

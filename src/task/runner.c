@@ -33,7 +33,7 @@ typedef struct Plan
 	int			  *order;  /* (n_items) indices of items */
 	int			  *groups; /* (n_groups + 1) where each begins in order */
 	int			   n_items, n_groups, capacity;
-	atomic_int	   next; /* group that nobody has taken */
+	Crew		   alone; /* of a member that computes a group by itself */
 	atomic_bool	   cancelled;
 } Plan;
 
@@ -82,9 +82,9 @@ runner_free(Runner *runner)
 }
 
 static bool
-member_reserve(Member *member, const Model *model, int max_tokens, int crew_size, Error *error)
+member_reserve(Member *member, const Model *model, int max_tokens, int threads, Error *error)
 {
-	size_t size = model_workspace(model, max_tokens, max_tokens, crew_size);
+	size_t size = model_workspace(model, max_tokens, max_tokens, threads);
 	size_t tokens = (size_t) max_tokens;
 
 	if (size <= member->workspace.size && max_tokens <= member->max_tokens)
@@ -270,55 +270,48 @@ gather(const Plan *plan, int group, Member *member)
 	return batch;
 }
 
+/* What becomes of a group's sequences: each item is one. */
+typedef struct PoolStep
+{
+	const Plan	 *plan;
+	int			  group;
+	const Batch	 *batch;
+	const Output *output;
+} PoolStep;
+
+static void
+pool_item(void *argument, int sequence, int rank)
+{
+	const PoolStep *step = argument;
+	const Plan	   *plan = step->plan;
+	const RunItem  *item = &plan->items[plan->order[plan->groups[step->group] + sequence]];
+
+	(void) rank;
+	embed_pool(plan->model, step->batch, step->output, sequence, item->pooling, item->dimensions,
+			   item->normalize, item->out);
+}
+
 /* One group by one crew; false when cancelled. */
 static bool
-run_group(Plan *plan, int group, Member *member, Workspace *workspace, Crew *crew)
+run_group(const Plan *plan, int group, Member *member, const Crew *crew)
 {
-	Batch  batch = gather(plan, group, member);
-	Output output;
-	int	   begin, end;
+	Batch	 batch = gather(plan, group, member);
+	Output	 output;
+	PoolStep step = {.plan = plan, .group = group, .batch = &batch, .output = &output};
 
-	if (!plan->model->family->forward(plan->model, &batch, workspace, crew, &output))
+	if (!plan->model->family->forward(plan->model, &batch, &member->workspace, crew, &output))
 		return false;
-	crew_share(crew, batch.n_seqs, &begin, &end);
-	for (int i = begin; i < end; i++)
-	{
-		const RunItem *item = &plan->items[plan->order[plan->groups[group] + i]];
-
-		embed_pool(plan->model, &batch, &output, i, item->pooling, item->dimensions,
-				   item->normalize, item->out);
-	}
-	return crew_wait(crew);
+	crew_each(crew, batch.n_seqs, pool_item, &step);
+	return true;
 }
 
 static void
-work_apart(void *argument, Crew *crew, int member)
-{
-	Runner *runner = argument;
-	Member *own = &runner->members[member];
-	int		group;
-
-	while ((group = atomic_fetch_add(&runner->plan.next, 1)) < runner->plan.n_groups)
-		if (!run_group(&runner->plan, group, own, &own->workspace, crew))
-		{
-			atomic_store(&runner->plan.cancelled, true);
-			return;
-		}
-}
-
-static void
-work_together(void *argument, Crew *crew)
+group_item(void *argument, int group, int rank)
 {
 	Runner *runner = argument;
 
-	for (int group = 0; group < runner->plan.n_groups; group++)
-		if (!run_group(&runner->plan, group, &runner->members[crew->rank],
-					   &runner->members[0].workspace, crew))
-		{
-			if (crew->rank == 0)
-				atomic_store(&runner->plan.cancelled, true);
-			return;
-		}
+	if (!run_group(&runner->plan, group, &runner->members[rank], &runner->plan.alone))
+		atomic_store(&runner->plan.cancelled, true);
 }
 
 bool
@@ -326,9 +319,10 @@ runner_embed(Runner *runner, const Model *model, const RunItem *items, int n_ite
 			 atomic_bool *cancel, Error *error)
 {
 	Plan *plan = &runner->plan;
-	int	  members = team_size(runner->team), longest;
+	Crew  crew = crew_of_team(runner->team, cancel);
 	long  tokens = 0;
-	bool  apart;
+	bool  apart, done = true;
+	int	  longest;
 
 	if (n_items < 1)
 		return true;
@@ -341,16 +335,18 @@ runner_embed(Runner *runner, const Model *model, const RunItem *items, int n_ite
 	plan->n_items = n_items;
 	for (int i = 0; i < n_items; i++)
 		tokens += items[i].n_tokens;
-	apart = members == 1 || (n_items >= members && tokens / members >= APART_TOKENS);
+	apart = crew.size > 1 && n_items >= crew.size && tokens / crew.size >= APART_TOKENS;
 	plan_order(plan);
-	plan_groups(plan, tokens, apart ? members : 1);
-	atomic_store(&plan->next, 0);
-	atomic_store(&plan->cancelled, false);
+	plan_groups(plan, tokens, apart ? crew.size : 1);
 	if (apart)
-		team_run_apart(runner->team, work_apart, runner, cancel);
+	{
+		plan->alone = crew_alone(cancel);
+		atomic_store(&plan->cancelled, false);
+		crew_each(&crew, plan->n_groups, group_item, runner);
+		done = !atomic_load(&plan->cancelled);
+	}
 	else
-		team_run(runner->team, work_together, runner, cancel);
-	if (atomic_load(&plan->cancelled))
-		return error_set(error, ERR_CANCELLED, "the computation was cancelled");
-	return true;
+		for (int group = 0; group < plan->n_groups && done; group++)
+			done = run_group(plan, group, &runner->members[0], &crew);
+	return done || error_set(error, ERR_CANCELLED, "the computation was cancelled");
 }

@@ -113,11 +113,11 @@ import_folder(TestModel *test, const char *folder, Precision precision)
 
 /* A workspace of just the size asked for, with bytes behind it that must stay as they are. */
 static Workspace
-workspace_for(const Model *model, const Batch *batch, int crew_size)
+workspace_for(const Model *model, const Batch *batch, int threads)
 {
 	Workspace workspace;
 
-	workspace.size = model_workspace(model, batch->n_tokens, batch->n_seqs, crew_size);
+	workspace.size = model_workspace(model, batch->n_tokens, batch->n_seqs, threads);
 	workspace.base = aligned_alloc(64, (workspace.size + GUARD + 63) / 64 * 64);
 	memset(workspace.base, 0xFF, workspace.size); /* what is read unwritten becomes NaN */
 	memset(workspace.base + workspace.size, 0x5A, GUARD);
@@ -137,7 +137,7 @@ workspace_close(Workspace *workspace)
 static Output
 forward(const Model *model, const Batch *batch, Workspace *workspace)
 {
-	Crew   crew = {.size = 1};
+	Crew   crew = crew_alone(NULL);
 	Output output;
 	Error  error;
 

@@ -43,178 +43,193 @@ team_of(int size)
 	return team;
 }
 
-/* ---- together ---- */
+/* ---- steps ---- */
+
+#define ITEMS 300
 
 typedef struct Relay
 {
-	int		   steps;
-	int		   cells[SIZES][2]; /* what each rank wrote at an even and at an odd step */
-	atomic_int wrong;
-	bool	   late; /* ranks come to a meeting at different times */
+	int cells[2][ITEMS]; /* what this step's items write, and what those of the step before wrote */
+	int step, n;
+	bool	   late; /* some items take long */
+	atomic_int done[ITEMS], busy[SIZES], wrong;
 } Relay;
 
-/* Each rank writes a number, meets the others and reads all of theirs. */
+/* Writes a number that the items of the next step read. */
 static void
-relay_run(void *argument, Crew *crew)
+relay_item(void *argument, int item, int rank)
 {
 	Relay *relay = argument;
 
-	for (int step = 0; step < relay->steps; step++)
-	{
-		relay->cells[crew->rank][step % 2] = step;
-		if (relay->late && step % crew->size == crew->rank)
-			pause_us(200);
-		if (!crew_wait(crew))
+	if (rank < 0 || rank >= SIZES || atomic_fetch_add(&relay->busy[rank], 1) != 0)
+		atomic_fetch_add(&relay->wrong, 1);
+	if (item < 0 || item >= relay->n || atomic_fetch_add(&relay->done[item], 1) != 0)
+		atomic_fetch_add(&relay->wrong, 1);
+	for (int i = 0; relay->step > 0 && i < ITEMS; i += 37)
+		if (relay->cells[(relay->step + 1) % 2][i] != relay->step - 1)
 			atomic_fetch_add(&relay->wrong, 1);
-		for (int rank = 0; rank < crew->size; rank++)
-			if (relay->cells[rank][step % 2] != step)
-				atomic_fetch_add(&relay->wrong, 1);
-	}
+	relay->cells[relay->step % 2][item] = relay->step;
+	if (relay->late && item % 7 == relay->step % 7)
+		pause_us(70);
+	atomic_fetch_sub(&relay->busy[rank], 1);
 }
 
 static void
-meetings_order_memory(void **state)
+every_item_is_done_once_and_seen_by_the_next_step(void **state)
 {
 	(void) state;
 	for (int size = 1; size <= SIZES; size++)
 	{
 		Team *team = team_of(size);
+		Crew  crew = crew_of_team(team, NULL);
 
 		for (int late = 0; late < 2; late++)
 		{
-			Relay relay = {.steps = late ? 40 : 2000, .late = late};
+			Relay relay = {.late = late, .n = ITEMS};
 
-			team_run(team, relay_run, &relay, NULL);
+			for (relay.step = 0; relay.step < (late ? 20 : 2000); relay.step++)
+			{
+				crew_each(&crew, ITEMS, relay_item, &relay);
+				for (int i = 0; i < ITEMS; i++)
+					if (atomic_exchange(&relay.done[i], 0) != 1)
+						fail_msg("item %d of step %d was not done once", i, relay.step);
+				if (relay.step % 50 == 7)
+					pause_us(150); /* members fall asleep */
+			}
 			assert_int_equal(atomic_load(&relay.wrong), 0);
 		}
 		team_destroy(team);
 	}
 }
 
-typedef struct Stop
-{
-	atomic_bool cancel;
-	int			cancel_at;		/* the step at which the last rank asks to stop */
-	int			passed[SIZES];	/* meetings that returned true */
-	int			threads[SIZES]; /* how often each rank ran */
-} Stop;
-
+/* Steps of few items follow each other so fast that members come late to most. */
 static void
-stop_run(void *argument, Crew *crew)
-{
-	Stop *stop = argument;
-
-	stop->threads[crew->rank]++;
-	for (int step = 0; step < 10000; step++)
-	{
-		if (crew->rank == crew->size - 1 && step == stop->cancel_at)
-			atomic_store(&stop->cancel, true);
-		if (!crew_wait(crew))
-			return;
-		stop->passed[crew->rank]++;
-	}
-}
-
-static void
-cancel_stops_all_at_the_same_meeting(void **state)
+steps_of_any_size_follow_each_other(void **state)
 {
 	(void) state;
 	for (int size = 1; size <= SIZES; size++)
 	{
 		Team *team = team_of(size);
+		Crew  crew = crew_of_team(team, NULL);
+		Relay relay = {.step = 0};
 
-		for (int round = 0; round < 50; round++)
+		for (int round = 0; round < 20000; round++)
 		{
-			Stop stop = {.cancel_at = round * 3};
-
-			team_run(team, stop_run, &stop, &stop.cancel);
-			for (int rank = 0; rank < size; rank++)
-			{
-				assert_int_equal(stop.passed[rank], stop.passed[0]);
-				assert_int_equal(stop.threads[rank], 1);
-			}
-			assert_in_range(stop.passed[0], stop.cancel_at, stop.cancel_at + 1);
+			relay.n = round % 6;
+			crew_each(&crew, relay.n, relay_item, &relay);
+			for (int i = 0; i < relay.n; i++)
+				if (atomic_exchange(&relay.done[i], 0) != 1)
+					fail_msg("item %d of round %d was not done once", i, round);
 		}
+		assert_int_equal(atomic_load(&relay.wrong), 0);
+		team_destroy(team);
+	}
+}
+
+/* One member is kept from working; the others must get everything done. */
+typedef struct Slow
+{
+	atomic_bool held; /* somebody holds the slow item */
+	atomic_bool release;
+	atomic_int	others;
+} Slow;
+
+static void
+slow_item(void *argument, int item, int rank)
+{
+	Slow *slow = argument;
+
+	(void) rank;
+	if (item == 0)
+	{
+		atomic_store(&slow->held, true);
+		while (!atomic_load(&slow->release))
+			pause_us(50);
+	}
+	else if (atomic_fetch_add(&slow->others, 1) + 1 == 99)
+		atomic_store(&slow->release, true);
+}
+
+static void
+others_take_the_items_of_a_slow_thread(void **state)
+{
+	(void) state;
+	for (int size = 2; size <= SIZES; size++)
+	{
+		Team *team = team_of(size);
+		Crew  crew = crew_of_team(team, NULL);
+		Slow  slow = {.held = false};
+
+		crew_each(&crew, 100, slow_item, &slow);
+		assert_true(atomic_load(&slow.held));
+		assert_int_equal(atomic_load(&slow.others), 99);
 		team_destroy(team);
 	}
 }
 
 static void
-work_is_shared_without_gaps(void **state)
+signals_item(void *argument, int item, int rank)
+{
+	atomic_int *wrong = argument;
+	sigset_t	blocked;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	for (int signal = 1; signal < NSIG; signal++)
+		if (signal != SIGKILL && signal != SIGSTOP && signal != 32 && signal != 33 &&
+			sigismember(&blocked, signal) != (rank > 0)) /* 32, 33: the C library's own */
+			atomic_fetch_add(wrong, 1);
+	if (item % 2)
+		pause_us(100);
+}
+
+static void
+members_block_all_signals(void **state)
+{
+	atomic_int wrong = 0;
+	Team	  *team = team_of(2);
+	Crew	   crew = crew_of_team(team, NULL);
+	(void) state;
+
+	crew_each(&crew, 40, signals_item, &wrong);
+	assert_int_equal(atomic_load(&wrong), 0);
+	team_destroy(team);
+}
+
+static void
+crews_can_be_cancelled(void **state)
+{
+	atomic_bool cancel = false;
+	Crew		crew = crew_alone(&cancel);
+	(void) state;
+
+	assert_int_equal(crew.size, 1);
+	assert_false(crew_cancelled(&crew));
+	atomic_store(&cancel, true);
+	assert_true(crew_cancelled(&crew));
+	crew = crew_alone(NULL);
+	assert_false(crew_cancelled(&crew));
+}
+
+static void
+shares_leave_no_gaps(void **state)
 {
 	(void) state;
-	for (int size = 1; size <= 7; size++)
+	for (int parts = 1; parts <= 7; parts++)
 		for (int n = 0; n < 40; n++)
 		{
 			int next = 0;
 
-			for (int rank = 0; rank < size; rank++)
+			for (int i = 0; i < parts; i++)
 			{
-				Crew crew = {.rank = rank, .size = size};
-				int	 begin, end;
+				int begin, end;
 
-				crew_share(&crew, n, &begin, &end);
+				share(n, parts, i, &begin, &end);
 				assert_int_equal(begin, next);
-				assert_in_range(end - begin, n / size, n / size + 1);
+				assert_in_range(end - begin, n / parts, n / parts + 1);
 				next = end;
 			}
 			assert_int_equal(next, n);
 		}
-}
-
-/* ---- apart ---- */
-
-typedef struct Pile
-{
-	atomic_int next;
-	int		   taken[1000];
-	atomic_int members, wrong;
-	pthread_t  leader;
-} Pile;
-
-static void
-pile_run(void *argument, Crew *crew, int member)
-{
-	Pile	*pile = argument;
-	sigset_t blocked;
-	int		 item;
-
-	atomic_fetch_add(&pile->members, 1 << 8 * member);
-	if (crew->rank != 0 || crew->size != 1 || !crew_wait(crew))
-		atomic_fetch_add(&pile->wrong, 1);
-	if ((member == 0) != (pthread_equal(pile->leader, pthread_self()) != 0))
-		atomic_fetch_add(&pile->wrong, 1);
-	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-	for (int signal = 1; signal < NSIG; signal++)
-		if (signal != SIGKILL && signal != SIGSTOP && signal != 32 && signal != 33 &&
-			sigismember(&blocked, signal) != (member > 0)) /* 32, 33: the C library's own */
-			atomic_fetch_add(&pile->wrong, 1);
-	while ((item = atomic_fetch_add(&pile->next, 1)) < 1000)
-		pile->taken[item]++;
-}
-
-static void
-members_work_apart_with_signals_blocked(void **state)
-{
-	(void) state;
-	for (int size = 1; size <= SIZES; size++)
-	{
-		Team *team = team_of(size);
-
-		for (int round = 0; round < 20; round++)
-		{
-			Pile pile = {.leader = pthread_self()};
-
-			team_run_apart(team, pile_run, &pile, NULL);
-			assert_int_equal(atomic_load(&pile.wrong), 0);
-			assert_int_equal(atomic_load(&pile.members), 0x01010101 & ((1ll << 8 * size) - 1));
-			for (int i = 0; i < 1000; i++)
-				assert_int_equal(pile.taken[i], 1);
-			if (round % 4 == 0)
-				pause_us(300); /* members fall asleep between jobs */
-		}
-		team_destroy(team);
-	}
 }
 
 static void
@@ -234,10 +249,11 @@ refuses_impossible_teams(void **state)
 }
 
 static void
-note_processor(void *argument, Crew *crew, int member)
+note_processor(void *argument, int item, int rank)
 {
-	(void) crew;
-	((int *) argument)[member] = sched_getcpu();
+	(void) item;
+	((int *) argument)[rank] = sched_getcpu();
+	pause_us(50);
 }
 
 static void
@@ -247,15 +263,17 @@ members_are_bound(void **state)
 	int		  cpu = 0, cpus[2], seen[2];
 	Error	  error;
 	Team	 *team;
+	Crew	  crew;
 	(void) state;
 
 	assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
 	while (!CPU_ISSET(cpu, &before))
 		cpu++;
-	cpus[0] = cpus[1] = cpu;
+	cpus[0] = cpus[1] = seen[0] = seen[1] = cpu;
 	team = team_create(2, cpus, &error);
 	assert_non_null(team);
-	team_run_apart(team, note_processor, seen, NULL);
+	crew = crew_of_team(team, NULL);
+	crew_each(&crew, 20, note_processor, seen);
 	assert_int_equal(seen[0], cpu);
 	assert_int_equal(seen[1], cpu);
 	team_destroy(team);
@@ -337,10 +355,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(meetings_order_memory),
-		cmocka_unit_test(cancel_stops_all_at_the_same_meeting),
-		cmocka_unit_test(work_is_shared_without_gaps),
-		cmocka_unit_test(members_work_apart_with_signals_blocked),
+		cmocka_unit_test(every_item_is_done_once_and_seen_by_the_next_step),
+		cmocka_unit_test(steps_of_any_size_follow_each_other),
+		cmocka_unit_test(others_take_the_items_of_a_slow_thread),
+		cmocka_unit_test(members_block_all_signals),
+		cmocka_unit_test(crews_can_be_cancelled),
+		cmocka_unit_test(shares_leave_no_gaps),
 		cmocka_unit_test(refuses_impossible_teams),
 		cmocka_unit_test(members_are_bound),
 		cmocka_unit_test(quotas_of_cgroups_are_found),
