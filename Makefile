@@ -35,9 +35,12 @@ override with_llvm = no
 include $(PGXS)
 
 # Instruction sets are chosen at run time: only the files named after one are compiled for it.
-src/math/kernels_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma
+ifneq (,$(findstring x86_64,$(shell $(CC) -dumpmachine)))
+src/math/kernels_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
 src/math/kernels_avx2.o: CFLAGS += -mavx2 -mfma
-src/math/kernels_generic.o: CFLAGS += -fno-tree-vectorize
+src/math/kernels_generic_fma.o: CFLAGS += -mfma
+endif
+src/math/kernels_generic.o src/math/kernels_generic_fma.o: CFLAGS += -O3
 $(CORE_OBJS) $(COMMAND_OBJS): CFLAGS += -Wsign-compare -fvisibility=hidden
 
 -include $(patsubst %.o,%.d,$(OBJS) $(COMMAND_OBJS))
@@ -71,5 +74,10 @@ build/unit/%: test/unit/%.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAN
 unit-tests: $(UNIT_TESTS)
 check-unit: unit-tests
 	@status=0; for t in $(UNIT_TESTS); do echo "== $$t"; $$t || status=1; done; exit $$status
+
+# How fast the kernels are: build/bench-kernels
+build/bench-kernels: bench/kernels.c $(filter src/base/% src/math/%,$(CORE_OBJS))
+	@mkdir -p build
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ -lm -ldl -pthread
 
 .PHONY: install-command uninstall-command unit-tests check-unit

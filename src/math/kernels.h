@@ -10,9 +10,10 @@
  *	 - exp, erf, tanh, log are our own, from the same operations everywhere; no rcp, no rsqrt, no libm.
  * So nothing depends on the batch, on tile heights, on the number of threads or on the vector width.
  *
- * Rows.  An activation matrix is row-major with a row stride ld in floats, ld >= n rounded up to PANEL
- * (columns n .. are padding: products may write finite values there, and never read them).  Pointers to
- * packed data are 64-byte aligned, activations at least 4.
+ * Rows.  An activation matrix is row-major with a row stride ld in floats.  Columns n .. ld - 1 are
+ * neither read nor written.  Pointers to packed data are 64-byte aligned, activations at least 4.
+ * Inputs are finite (a bias of attention may be -inf too); results are then no NaN, and functions do not
+ * overflow before their value does.
  */
 #ifndef MATH_KERNELS_H
 #define MATH_KERNELS_H
@@ -84,7 +85,7 @@ extern bool activation_from_name(const char *name, Activation *activation, Error
 /* The left side of a product: floats, and for int8 matrices the same rows quantised. */
 typedef struct Rows
 {
-	const float	  *x;	  /* (m, k), stride ld */
+	const float	  *x; /* (m, k), stride ld */
 	long		   ld;
 	const uint8_t *q;	  /* int8: (m, ldq) bytes, x = scale * (q - zero), zero-filled behind k */
 	long		   ldq;	  /* k rounded up to 64 */
@@ -101,30 +102,33 @@ typedef enum AttentionFunction
 
 /*
  * One head of one sequence: out = f(scale * q kᵀ + bias + key_bias, masked) * weight_scale * v.
- * A key that is masked for a query has weight exactly 0 and is not read.  A query with no key left
- * gets equal weights over all n_keys (README section 5 of the specification).
+ * A key that is masked for a query has weight exactly 0.  Nothing is read of keys and values behind the
+ * last query's causal limit, nor where key_mask is 0, unless a softmax has no key left: then the query gets
+ * equal weights over all n_keys, as in PyTorch.  A bias of -inf masks, too.
+ * Weights and sums are taken by key index, so keys added behind a query's causal limit change no bit: a
+ * step of decoding equals the same row of a full pass.
  */
 typedef struct AttentionArgs
 {
-	const float		 *q; /* (n_queries, head_dim), stride ldq */
-	const float		 *k; /* (n_keys, head_dim), stride ldk */
-	const float		 *v; /* (n_keys, value_dim), stride ldv */
-	long			  ldq, ldk, ldv;
-	int				  n_queries, n_keys, head_dim, value_dim;
-	float			  scale;		 /* on every score, before anything is added */
-	bool			  causal;		 /* query i sees keys 0 .. i + n_keys - n_queries */
-	const uint8_t	 *key_mask;		 /* (n_keys) 0 = not seen by any query, or NULL */
-	const uint8_t	 *mask;			 /* (n_queries, n_keys) 0 = not seen, stride ldmask, or NULL */
-	long			  ldmask;
-	const float		 *bias;			 /* (n_queries, n_keys) added to the scaled score, stride ldbias, or NULL */
-	long			  ldbias;
+	const float	  *q; /* (n_queries, head_dim), stride ldq */
+	const float	  *k; /* (n_keys, head_dim), stride ldk */
+	const float	  *v; /* (n_keys, value_dim), stride ldv */
+	long		   ldq, ldk, ldv;
+	int			   n_queries, n_keys, head_dim, value_dim;
+	float		   scale;	 /* on every score, before anything is added */
+	bool		   causal;	 /* query i sees keys 0 .. i + n_keys - n_queries */
+	const uint8_t *key_mask; /* (n_keys) 0 = not seen by any query, or NULL */
+	const uint8_t *mask;	 /* (n_queries, n_keys) 0 = not seen, stride ldmask, or NULL */
+	long		   ldmask;
+	const float	  *bias; /* (n_queries, n_keys) added to the scaled score, stride ldbias, or NULL */
+	long		   ldbias;
 	AttentionFunction function;
-	float			  weight_scale;	 /* head_mask; 1 elsewhere */
-	float			 *weights;		 /* out: (n_queries, n_keys) after weight_scale, stride ldweights, or NULL */
-	long			  ldweights;
-	float			 *out;			 /* (n_queries, value_dim), stride ldout */
-	long			  ldout;
-	float			 *scratch;		 /* attention_scratch() floats, 64-byte aligned */
+	float			  weight_scale; /* head_mask; 1 elsewhere */
+	float *weights; /* out: (n_queries, n_keys) after weight_scale, stride ldweights, or NULL */
+	long   ldweights;
+	float *out; /* (n_queries, value_dim), stride ldout */
+	long   ldout;
+	float *scratch; /* attention_scratch() floats, 64-byte aligned */
 } AttentionArgs;
 
 /* How many floats of scratch attention() needs for these sizes. */
@@ -143,8 +147,8 @@ typedef struct Kernels
 
 	/* (x - mean) / sqrt(variance + epsilon) * weight + bias over n columns; weight and bias may be NULL.
 	 * Variance from centred values, divided by n.  out may be x. */
-	void (*layer_norm)(const float *x, long ldx, int m, int n, const float *weight, const float *bias,
-					   float epsilon, float *out, long ldo);
+	void (*layer_norm)(const float *x, long ldx, int m, int n, const float *weight,
+					   const float *bias, float epsilon, float *out, long ldo);
 
 	/* Rows to u8 with scale and zero point per row; bytes behind n up to ldq are set to 0. */
 	void (*quantize)(const float *x, long ldx, int m, int n, uint8_t *q, long ldq, float *scale,

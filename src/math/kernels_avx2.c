@@ -1,0 +1,284 @@
+/*
+ * kernels_avx2.c: the kernels on AVX2 with FMA, with and without AVX-VNNI.
+ *
+ * Only the vector is defined here, as two registers; what is computed with it is in kernels_impl.h.
+ */
+#ifdef __x86_64__
+
+#include "math/tables.h"
+#include "math/vector_x86.h"
+
+typedef struct Vec /* 16 floats */
+{
+	__m256 a, b;
+} Vec;
+
+typedef struct Int /* 16 int32 */
+{
+	__m256i a, b;
+} Int;
+
+typedef struct Mask /* 16 booleans: all bits of a lane, or none */
+{
+	__m256 a, b;
+} Mask;
+
+#define KERNELS_NAME "avx2"
+#define KERNELS_TABLE kernels_avx2
+#define KERNELS_TABLE_VNNI kernels_avx2_vnni
+
+/* Rows of a tile that is one vector wide, and of one that is two: 12 sums and 3 or 4 registers more. */
+enum
+{
+	ROWS_ONE = 6,
+	ROWS_TWO = 3,
+	ROWS_INT8_ONE = 4,
+	ROWS_INT8_TWO = 2
+};
+
+INLINE Mask
+mask_first(int count)
+{
+	__m256i n = _mm256_set1_epi32(count);
+	__m256i a = _mm256_cmpgt_epi32(n, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+	__m256i b = _mm256_cmpgt_epi32(n, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15));
+
+	return (Mask){_mm256_castsi256_ps(a), _mm256_castsi256_ps(b)};
+}
+
+INLINE Mask
+mask_and(Mask x, Mask y)
+{
+	return (Mask){_mm256_and_ps(x.a, y.a), _mm256_and_ps(x.b, y.b)};
+}
+
+INLINE Mask
+mask_bytes(const uint8_t *bytes)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *) bytes);
+	__m256i a = _mm256_cvtepu8_epi32(x), b = _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8));
+	__m256i zero = _mm256_setzero_si256();
+
+	return (Mask){_mm256_castsi256_ps(_mm256_cmpgt_epi32(a, zero)),
+				  _mm256_castsi256_ps(_mm256_cmpgt_epi32(b, zero))};
+}
+
+INLINE Vec
+vec_set(float x)
+{
+	__m256 v = _mm256_set1_ps(x);
+
+	return (Vec){v, v};
+}
+
+INLINE Vec
+vec_load(const float *p)
+{
+	return (Vec){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+
+INLINE Vec
+vec_load_first(const float *p, int count)
+{
+	Mask mask = mask_first(count);
+
+	return (Vec){_mm256_maskload_ps(p, _mm256_castps_si256(mask.a)),
+				 _mm256_maskload_ps(p + 8, _mm256_castps_si256(mask.b))};
+}
+
+INLINE void
+vec_store(float *p, Vec x)
+{
+	_mm256_storeu_ps(p, x.a);
+	_mm256_storeu_ps(p + 8, x.b);
+}
+
+INLINE void
+vec_store_first(float *p, Vec x, int count)
+{
+	Mask mask = mask_first(count);
+
+	_mm256_maskstore_ps(p, _mm256_castps_si256(mask.a), x.a);
+	_mm256_maskstore_ps(p + 8, _mm256_castps_si256(mask.b), x.b);
+}
+
+INLINE Vec
+vec_add(Vec x, Vec y)
+{
+	return (Vec){_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)};
+}
+
+INLINE Vec
+vec_sub(Vec x, Vec y)
+{
+	return (Vec){_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)};
+}
+
+INLINE Vec
+vec_mul(Vec x, Vec y)
+{
+	return (Vec){_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
+}
+
+INLINE Vec
+vec_div(Vec x, Vec y)
+{
+	return (Vec){_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)};
+}
+
+INLINE Vec
+vec_fma(Vec x, Vec y, Vec z)
+{
+	return (Vec){_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+
+INLINE Vec
+vec_max(Vec x, Vec y)
+{
+	return (Vec){_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)};
+}
+
+INLINE Vec
+vec_min(Vec x, Vec y)
+{
+	return (Vec){_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)};
+}
+
+INLINE Vec
+vec_abs(Vec x)
+{
+	__m256 sign = _mm256_set1_ps(-0.0f);
+
+	return (Vec){_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b)};
+}
+
+INLINE Mask
+vec_less(Vec x, Vec y)
+{
+	return (Mask){_mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ)};
+}
+
+INLINE Vec
+vec_pick(Mask mask, Vec x, Vec y)
+{
+	return (Vec){_mm256_blendv_ps(y.a, x.a, mask.a), _mm256_blendv_ps(y.b, x.b, mask.b)};
+}
+
+INLINE __m256
+power8(__m256 n)
+{
+	__m256i bits = _mm256_slli_epi32(_mm256_castps_si256(n), 23);
+
+	return _mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(0x3f800000)));
+}
+
+INLINE Vec
+vec_power(Vec n)
+{
+	return (Vec){power8(n.a), power8(n.b)};
+}
+
+INLINE Int
+int_load(const void *p)
+{
+	const __m256i *q = p;
+
+	return (Int){_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
+}
+
+INLINE Vec
+vec_bf16_low(const void *p)
+{
+	Int x = int_load(p);
+
+	return (Vec){_mm256_castsi256_ps(_mm256_slli_epi32(x.a, 16)),
+				 _mm256_castsi256_ps(_mm256_slli_epi32(x.b, 16))};
+}
+
+INLINE Vec
+vec_bf16_high(const void *p)
+{
+	__m256 high = _mm256_castsi256_ps(_mm256_set1_epi32((int) 0xffff0000));
+	Vec	   x = vec_load(p);
+
+	return (Vec){_mm256_and_ps(x.a, high), _mm256_and_ps(x.b, high)};
+}
+
+INLINE float
+vec_tree(Vec x, bool top)
+{
+	return tree8(top ? _mm256_max_ps(x.a, x.b) : _mm256_add_ps(x.a, x.b), top);
+}
+
+INLINE Int
+int_set(int32_t x)
+{
+	__m256i v = _mm256_set1_epi32(x);
+
+	return (Int){v, v};
+}
+
+INLINE Int
+int_mul(Int x, Int y)
+{
+	return (Int){_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)};
+}
+
+INLINE Int
+int_add(Int x, Int y)
+{
+	return (Int){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+
+INLINE Vec
+vec_of_int(Int x)
+{
+	return (Vec){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+}
+
+INLINE Int
+int_round(Vec x)
+{
+	return (Int){_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)};
+}
+
+INLINE void
+int_store_u8(uint8_t *p, Int x)
+{
+	__m256i w = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8);
+	__m128i low = _mm256_castsi256_si128(w), high = _mm256_extracti128_si256(w, 1);
+
+	_mm_storeu_si128((__m128i *) p, _mm_packus_epi16(low, high));
+}
+
+/* Not the intrinsic: it would need a flag that lets the compiler use VNNI where the processor may lack it. */
+INLINE Int
+int_dot_vnni(Int sum, Int u, Int s)
+{
+	__asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.a) : "x"(u.a), "x"(s.a));
+	__asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.b) : "x"(u.b), "x"(s.b));
+	return sum;
+}
+
+/* Even and odd bytes as 16-bit numbers, whose products are summed in pairs: exact, unlike vpmaddubsw. */
+INLINE __m256i
+dot8(__m256i sum, __m256i u, __m256i s)
+{
+	__m256i even_u = _mm256_and_si256(u, _mm256_set1_epi16(0xff)), odd_u = _mm256_srli_epi16(u, 8);
+	__m256i even_s = _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8), odd_s = _mm256_srai_epi16(s, 8);
+
+	sum = _mm256_add_epi32(sum, _mm256_madd_epi16(even_u, even_s));
+	return _mm256_add_epi32(sum, _mm256_madd_epi16(odd_u, odd_s));
+}
+
+INLINE Int
+int_dot(Int sum, Int u, Int s)
+{
+	return (Int){dot8(sum.a, u.a, s.a), dot8(sum.b, u.b, s.b)};
+}
+
+#include "math/kernels_impl.h"
+
+#else
+typedef int kernels_avx2_is_for_x86_64;
+#endif
