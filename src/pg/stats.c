@@ -156,7 +156,38 @@ state_name(SlotState state)
 	return "preparing";
 }
 
-/* One row a digest that the cluster has used since its start. */
+/* One row a digest that the cluster has used since its start; so has the next. */
+PG_FUNCTION_INFO_V1(infer_residency);
+Datum
+infer_residency(PG_FUNCTION_ARGS)
+{
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < registry_count(); i++)
+	{
+		ModelEntry entry;
+		Residency  residency;
+		Row		   row = {.n = 0};
+
+		registry_lock(LW_SHARED);
+		entry = *registry_entry(i);
+		registry_unlock();
+		residency = (Residency) pg_atomic_read_u32(&entry.residency);
+		put_digest(&row, entry.digest);
+		put_text(&row, residency_name(residency));
+		put(&row, BoolGetDatum(entry.pinned));
+		put(&row, Int64GetDatum((int64) entry.size));
+		put_time(&row, entry.loaded_at);
+		put_time(&row, (TimestampTz) pg_atomic_read_u64(&entry.last_used));
+		if (residency == MODEL_FAILED)
+			put_text(&row, entry.error);
+		else
+			put_null(&row);
+		add_row(fcinfo, &row);
+	}
+	return (Datum) 0;
+}
+
 PG_FUNCTION_INFO_V1(infer_stat_get_models);
 Datum
 infer_stat_get_models(PG_FUNCTION_ARGS)
@@ -165,40 +196,24 @@ infer_stat_get_models(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < registry_count(); i++)
 	{
-		ModelEntry entry;
-		Residency  residency;
-		uint64	   capacity;
-		Row		   row = {.n = 0};
+		pg_atomic_uint64 *counters = registry_entry(i)->counters;
+		uint64			  capacity = pg_atomic_read_u64(&counters[COUNT_CAPACITY]);
+		uint64			  tokens = pg_atomic_read_u64(&counters[COUNT_TOKENS]);
+		Row				  row = {.n = 0};
 
-		registry_lock(LW_SHARED);
-		entry = *registry_entry(i);
-		registry_unlock();
-		residency = (Residency) pg_atomic_read_u32(&entry.residency);
-		capacity = pg_atomic_read_u64(&entry.counters[COUNT_CAPACITY]);
-
-		put_digest(&row, entry.digest);
-		put_text(&row, residency_name(residency));
-		put(&row, BoolGetDatum(entry.pinned));
-		put(&row, Int64GetDatum((int64) entry.size));
-		put_time(&row, entry.loaded_at);
-		put_time(&row, (TimestampTz) pg_atomic_read_u64(&entry.last_used));
-		put_count(&row, entry.counters, COUNT_REQUESTS);
-		put_count(&row, entry.counters, COUNT_ITEMS);
-		put_count(&row, entry.counters, COUNT_TOKENS);
-		put_count(&row, entry.counters, COUNT_BATCHES);
+		put_entry(&row, i);
+		put_count(&row, counters, COUNT_REQUESTS);
+		put_count(&row, counters, COUNT_ITEMS);
+		put_count(&row, counters, COUNT_TOKENS);
+		put_count(&row, counters, COUNT_BATCHES);
 		if (capacity > 0)
-			put(&row, Float8GetDatum((double) pg_atomic_read_u64(&entry.counters[COUNT_TOKENS]) /
-									 (double) capacity));
+			put(&row, Float8GetDatum((double) tokens / (double) capacity));
 		else
 			put_null(&row);
-		put_ms(&row, entry.counters, COUNT_QUEUE_US);
-		put_ms(&row, entry.counters, COUNT_RUN_US);
-		put_count(&row, entry.counters, COUNT_ERRORS);
-		put_count(&row, entry.counters, COUNT_CANCELS);
-		if (residency == MODEL_FAILED)
-			put_text(&row, entry.error);
-		else
-			put_null(&row);
+		put_ms(&row, counters, COUNT_QUEUE_US);
+		put_ms(&row, counters, COUNT_RUN_US);
+		put_count(&row, counters, COUNT_ERRORS);
+		put_count(&row, counters, COUNT_CANCELS);
 		add_row(fcinfo, &row);
 	}
 	return (Datum) 0;

@@ -57,7 +57,7 @@ COMMENT ON FUNCTION infer.model_card(infer.model) IS 'README.md of a model; NULL
 CREATE FUNCTION infer.list_models(
     OUT name text, OUT digest text, OUT previous text[],
     OUT family text, OUT architecture text, OUT "precision" text, OUT pooling text, OUT truncate text,
-    OUT parameters bigint, OUT hidden_size bigint, OUT max_length bigint, OUT normalize boolean, OUT size bigint,
+    OUT parameters bigint, OUT hidden_size bigint, OUT max_length bigint, OUT "normalize" boolean, OUT size bigint,
     OUT state text, OUT owner oid, OUT description text, OUT path text)
     RETURNS SETOF record
     LANGUAGE c STABLE PARALLEL SAFE COST 1000 ROWS 10 AS 'MODULE_PATHNAME', 'infer_list_models';

@@ -1,11 +1,9 @@
 -- Watching: what the engines do and have done, over the whole cluster.
 
 CREATE FUNCTION infer.stat_get_models(
-    OUT digest text, OUT state text, OUT pinned boolean, OUT size bigint,
-    OUT loaded_at timestamptz, OUT last_used timestamptz,
-    OUT requests bigint, OUT items bigint, OUT tokens bigint, OUT batches bigint,
+    OUT digest text, OUT requests bigint, OUT items bigint, OUT tokens bigint, OUT batches bigint,
     OUT batch_fill double precision, OUT queue_time double precision, OUT run_time double precision,
-    OUT errors bigint, OUT cancels bigint, OUT error text)
+    OUT errors bigint, OUT cancels bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'infer_stat_get_models'
 LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10;
@@ -32,8 +30,11 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 REVOKE EXECUTE ON FUNCTION infer.stat_reset() FROM PUBLIC;
 
 CREATE VIEW infer.stat_models AS
-SELECT m.name, s.*
-FROM infer.stat_get_models() s LEFT JOIN infer.models m USING (digest);
+SELECT m.name, digest, r.state, r.pinned, r.size, r.loaded_at, r.last_used, s.requests, s.items, s.tokens, s.batches,
+       s.batch_fill, s.queue_time, s.run_time, s.errors, s.cancels, r.error
+FROM infer.residency() r
+JOIN infer.stat_get_models() s USING (digest)
+LEFT JOIN infer.models m USING (digest);
 
 CREATE VIEW infer.stat_workers AS
 SELECT * FROM infer.stat_get_workers();
