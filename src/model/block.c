@@ -10,7 +10,6 @@
 
 #define LINE 64			   /* bytes */
 #define LINE_FLOATS 16	   /* floats in a line */
-#define QUANTISED_STEP 64  /* rows of bytes are multiples of this long */
 #define QUERY_BLOCK 16	   /* queries whose relative scores are laid out at once */
 #define ITEMS_PER_THREAD 4 /* so that whoever is early takes more */
 #define ROWS_LEAST 4	   /* rows of a norm that are worth an item */
@@ -20,6 +19,14 @@ static size_t
 round_up(size_t n, size_t step)
 {
 	return (n + step - 1) / step * step;
+}
+
+/* Bytes of the smallest odd number of cache lines that hold size bytes: rows with such a stride do not all fall
+ * into the same few sets of a cache when they are a power of two long. */
+static size_t
+odd_lines(size_t size)
+{
+	return (round_up(size, LINE) / LINE | 1) * LINE;
 }
 
 static int
@@ -42,7 +49,7 @@ carve(Carver *carver, size_t count, size_t size)
 Activations
 carve_activations(Carver *carver, int max_rows, int n)
 {
-	long ld = (long) round_up((size_t) n, PANEL) + LINE_FLOATS;
+	long ld = (long) (odd_lines(PANEL_UP((size_t) n) * sizeof(float)) / sizeof(float));
 
 	return (Activations){
 		.x = carve(carver, (size_t) max_rows * (size_t) ld, sizeof(float)), .ld = ld, .n = n};
@@ -51,7 +58,7 @@ carve_activations(Carver *carver, int max_rows, int n)
 static long
 quantised_stride(int k)
 {
-	return (long) round_up((size_t) k, QUANTISED_STEP);
+	return (long) odd_lines((size_t) k);
 }
 
 void

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP_TOKENS 256	/* a group's activations and a panel stay in the second-level cache */
+#define GROUP_TOKENS 512	/* the weights are read once a group, activations leave the cache with more */
 #define GROUP_TOKENS_MIN 64 /* a smaller group reads the weights for too little work */
 #define APART_TOKENS 128	/* a member's share from which on members work apart */
 #define LENGTH_CLASSES 32
