@@ -92,6 +92,24 @@ load_cancelled(void *argument)
 }
 
 static bool
+verify(Loader *load)
+{
+	Error reason;
+
+	if (image_verify(&load->resident->image, load_cancelled, &load->cancel, &reason))
+		return true;
+	if (reason.code != ERR_CORRUPT)
+		load->error = reason;
+	else
+	{
+		error_set(&load->error, ERR_CORRUPT, "image \"%s\" is damaged", load->path);
+		error_detail(&load->error, "Reason: %s.", reason.message);
+		error_hint(&load->error, "Import it again with infer.update_model.");
+	}
+	return false;
+}
+
+static bool
 open_model(Loader *load)
 {
 	Image *image = &load->resident->image;
@@ -99,8 +117,7 @@ open_model(Loader *load)
 
 	if (!image_open(image, load->path, &load->error))
 		return false;
-	if (image_verify(image, load_cancelled, &load->cancel, &load->error) &&
-		params_bool(&image->model, "has_weights", true, &has_weights, &load->error))
+	if (verify(load) && params_bool(&image->model, "has_weights", true, &has_weights, &load->error))
 	{
 		if (!has_weights)
 			error_set(&load->error, ERR_UNSUPPORTED,
