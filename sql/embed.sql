@@ -11,8 +11,8 @@ SELECT r ->> 'text' AS text, ARRAY(SELECT jsonb_array_elements_text(r -> 'embedd
        ARRAY(SELECT jsonb_array_elements_text(r -> 'pooler'))::real[] AS pooler
 FROM jsonb_array_elements(:'reference') r;
 SELECT count(*), bool_and(infer.l2_distance(infer.embed('tiny', text), embedding) < 1e-5) AS mean,
-       bool_and(infer.l2_distance(infer.embed('tiny', text, pooling => 'cls', normalize => false), cls) < 1e-4) AS cls,
-       bool_and(infer.l2_distance(infer.embed('tiny', text, pooling => 'pooler', normalize => false), pooler) < 1e-4) AS pooler
+       bool_and(infer.l2_distance(infer.embed('tiny', text, pooling => 'cls', "normalize" => false), cls) < 1e-4) AS cls,
+       bool_and(infer.l2_distance(infer.embed('tiny', text, pooling => 'pooler', "normalize" => false), pooler) < 1e-4) AS pooler
 FROM reference;
 
 -- arguments
@@ -21,13 +21,13 @@ SELECT cardinality(infer.embed('tiny', 'hello')) AS size, cardinality(infer.embe
 SELECT infer.embed('tiny', NULL) IS NULL AS null_input, infer.embed(NULL, 'x') IS NULL AS null_model;
 SELECT infer.embed('tiny', 'hello', NULL, NULL, NULL, NULL, NULL) = infer.embed('tiny', 'hello') AS defaults;
 SELECT abs(infer.inner_product(e, e) - 1) < 1e-6 AS normalized FROM infer.embed('tiny', 'the cat') e;
-SELECT abs(infer.inner_product(e, e) - 1) < 1e-6 AS normalized FROM infer.embed('tiny', 'the cat', normalize => false) e;
-SELECT infer.cosine_similarity(infer.embed('tiny', 'the cat', normalize => false), infer.embed('tiny', 'the cat')) > 0.999999 AS same;
+SELECT abs(infer.inner_product(e, e) - 1) < 1e-6 AS normalized FROM infer.embed('tiny', 'the cat', "normalize" => false) e;
+SELECT infer.cosine_similarity(infer.embed('tiny', 'the cat', "normalize" => false), infer.embed('tiny', 'the cat')) > 0.999999 AS same;
 SELECT cardinality(e) AS size, abs(infer.inner_product(e, e) - 1) < 1e-6 AS normalized,
        infer.cosine_similarity(e, w[1:8]) > 0.999999 AS cut
 FROM infer.embed('tiny', 'the cat', dimensions => 8) e, infer.embed('tiny', 'the cat') w;
-SELECT infer.embed('tiny', 'the cat', dimensions => 8, normalize => false)
-       = (infer.embed('tiny', 'the cat', normalize => false))[1:8] AS cut;
+SELECT infer.embed('tiny', 'the cat', dimensions => 8, "normalize" => false)
+       = (infer.embed('tiny', 'the cat', "normalize" => false))[1:8] AS cut;
 SELECT p, infer.embed('tiny', 'the cat', pooling => p) = infer.embed('tiny', 'the cat') AS is_default
 FROM unnest('{mean,cls,max,last,pooler}'::text[]) p;
 SELECT infer.embed('tiny', 'a', dimensions => 0);
@@ -99,7 +99,7 @@ INSERT INTO documents VALUES (1, 'the cat'), (2, 'the red house'), (3, NULL);
 SELECT id, e = infer.embed('tiny', body) AS same FROM documents ORDER BY id;
 UPDATE documents SET body = 'reading a book' WHERE id = 1;
 SELECT e = infer.embed('tiny', 'reading a book') AS same FROM documents WHERE id = 1;
-SELECT id FROM documents ORDER BY infer.cosine_similarity(e, infer.embed('tiny', 'the red houses')) DESC NULLS LAST LIMIT 1;
+SELECT id FROM documents ORDER BY infer.cosine_similarity(e, infer.embed('tiny', 'the red house')) DESC NULLS LAST LIMIT 1;
 DROP TABLE documents, texts;
 
 -- other precisions

@@ -193,12 +193,13 @@ infer_create_model(PG_FUNCTION_ARGS)
 	allowed = compat_fdw_aclcheck(fdw, GetUserId(), ACL_USAGE);
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_FDW, INFER_FDW);
-	if (OidIsValid(get_foreign_server_oid(name, true)))
+	if (model_server(name, true))
 		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 model_server(name, true) ? errmsg("model \"%s\" already exists", name)
-										  : errmsg("a foreign server \"%s\" already exists", name),
+				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("model \"%s\" already exists", name),
 				 errhint("infer.update_model replaces a model's weights.")));
+	if (OidIsValid(get_foreign_server_oid(name, true)))
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
+						errmsg("a foreign server \"%s\" already exists", name)));
 
 	import_image(path, options, digest);
 	initStringInfo(&list);
@@ -284,7 +285,7 @@ infer_drop_model(PG_FUNCTION_ARGS)
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	check_may_change("infer.drop_model()");
-	(void) model_server(name, false);
+	check_model_owner(model_server(name, false));
 	run_statement(psprintf("DROP SERVER %s", quote_identifier(name)));
 	PG_RETURN_VOID();
 }
@@ -297,7 +298,7 @@ infer_rename_model(PG_FUNCTION_ARGS)
 	char *new_name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
 	check_may_change("infer.rename_model()");
-	(void) model_server(name, false);
+	check_model_owner(model_server(name, false));
 	check_model_name(new_name, ERRCODE_INVALID_NAME);
 	run_statement(psprintf("ALTER SERVER %s RENAME TO %s", quote_identifier(name),
 						   quote_identifier(new_name)));

@@ -55,8 +55,8 @@ SELECT count(size) AS no_images FROM pg_stat_file(:'file' || 'img', true) \gset
 
 SELECT plan(14);
 SELECT ok(:'created', 'a model to dump');
-SELECT is(:'copied', 'it''s small', 'restored with its options');
-SELECT is(:'comment', 'a model', 'with its comment');
+SELECT is(:'copied'::text, 'it''s small', 'restored with its options');
+SELECT is(:'comment'::text, 'a model', 'with its comment');
 SELECT ok(:'granted', 'with its privileges');
 SELECT ok(:'by_view', 'a view works');
 SELECT ok(:'by_column', 'a generated column works');

@@ -5,7 +5,7 @@ SELECT no_plan();
 
 -- ---- signatures, as users call them ----
 
-CREATE FUNCTION pg_temp.is_signature(name text, arguments text, result text, volatility "char", parallel "char", strict boolean)
+CREATE FUNCTION pg_temp.is_signature(name text, arguments text, result text, volatility text, parallel text, strict boolean)
 RETURNS text LANGUAGE sql AS $$
     SELECT is(
         (SELECT format('%s -> %s, %s %s%s', pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), provolatile,
@@ -39,10 +39,10 @@ SELECT pg_temp.is_signature(name, arguments, result, volatility, parallel, stric
      'TABLE(ord integer, chunk text, pos integer, len integer, tokens integer)', 'i', 's', false),
     ('vocab', 'model infer.model', 'TABLE(id integer, token text, special boolean)', 'i', 's', false),
     ('embed', 'model infer.model, input text, prompt text DEFAULT NULL::text, dimensions integer DEFAULT NULL::integer, '
-     'pooling text DEFAULT NULL::text, normalize boolean DEFAULT NULL::boolean, truncate text DEFAULT NULL::text',
+     'pooling text DEFAULT NULL::text, "normalize" boolean DEFAULT NULL::boolean, truncate text DEFAULT NULL::text',
      'real[]', 'i', 's', false),
     ('embed_many', 'model infer.model, inputs text[], prompt text DEFAULT NULL::text, dimensions integer DEFAULT NULL::integer, '
-     'pooling text DEFAULT NULL::text, normalize boolean DEFAULT NULL::boolean, truncate text DEFAULT NULL::text',
+     'pooling text DEFAULT NULL::text, "normalize" boolean DEFAULT NULL::boolean, truncate text DEFAULT NULL::text',
      'TABLE(ord bigint, embedding real[])', 'i', 's', false),
     ('similarity', 'model infer.model, a text, b text', 'real', 'i', 's', true),
     ('cosine_similarity', 'a real[], b real[]', 'real', 'i', 's', true),
@@ -99,9 +99,9 @@ $$, 'no overloads');
 -- ---- privileges ----
 
 CREATE ROLE infer_nobody;
-SELECT schema_privs_are('infer', 'infer_nobody', '{USAGE}');
-SELECT table_privs_are('infer', 'models', 'infer_nobody', '{SELECT}');
-SELECT fdw_privs_are('pg_infer', 'infer_nobody', '{}'::name[]);
+SELECT schema_privs_are('infer'::name, 'infer_nobody'::name, '{USAGE}'::name[]);
+SELECT table_privs_are('infer'::name, 'models'::name, 'infer_nobody'::name, '{SELECT}'::name[]);
+SELECT fdw_privs_are('pg_infer'::name, 'infer_nobody'::name, '{}'::name[]);
 SELECT ok(NOT has_function_privilege('infer_nobody', 'infer.stat_reset()', 'EXECUTE'), 'stat_reset is not for everybody');
 
 -- ---- the type ----
