@@ -18,15 +18,16 @@ compile_fast(TokenizerBuild *build, const TokenizerConfig *config, const Node *r
 	build->strip_accents = config->strip_accents;
 	build->handle_chinese_chars = config->tokenize_chinese_chars;
 	return compile_tokenizer_json(build, root, error) &&
-		   tokenizer_config_apply(config, build, error);
+		   tokenizer_config_apply(config, build, root, error);
 }
 
-/* From the slow class's files. */
+/* From the slow class's files; root is tokenizer.json, whose added tokens count. */
 static bool
 compile_vocab(TokenizerBuild *build, const TokenizerConfig *config, const char *directory,
-			  bool fast, bool *found, Error *error)
+			  const Node *root, bool fast, bool *found, Error *error)
 {
 	Node at = {.key = "vocab.txt"};
+	int	 n_vocab;
 
 	if (!vocab_load(build, directory, &at, found, error))
 		return false;
@@ -35,28 +36,29 @@ compile_vocab(TokenizerBuild *build, const TokenizerConfig *config, const char *
 	if (config->class != CLASS_BERT)
 		return node_error(&at, error, ERR_UNSUPPORTED, "tokenizer class \"%s\" is not supported",
 						  config->class_name);
-	return vocab_fast_bert(build, config, &at, error);
+	n_vocab = build->n_vocab;
+	return tokenizer_config_apply(config, build, root, error) &&
+		   (fast ? vocab_fast_bert(build, config, &at, error)
+				 : vocab_slow_bert(build, config, &at, n_vocab, error));
 }
 
 static bool
 compile(TokenizerBuild *build, const TokenizerConfig *config, const char *directory,
 		const TokenizerOptions *options, bool *found, Error *error)
 {
-	Node root = {0};
-	bool fast = options->use_fast != 0, result;
+	Node root;
+	bool fast, result;
 
-	if (fast && !node_load(directory, "tokenizer.json", 0, &root, error))
+	if (!node_load(directory, "tokenizer.json", 0, &root, error))
 		return false;
-	if (root.value)
+	fast = options->use_fast < 0 ? root.value != NULL : options->use_fast != 0;
+	if (root.value && fast)
 	{
 		*found = true;
 		result = compile_fast(build, config, &root, error);
 	}
 	else
-	{
-		fast = options->use_fast == 1;
-		result = compile_vocab(build, config, directory, fast, found, error);
-	}
+		result = compile_vocab(build, config, directory, &root, fast, found, error);
 	json_decref(root.value);
 	build->flags |= (fast ? TOKENIZER_FAST : 0) | (config->clean_up ? TOKENIZER_CLEAN_UP : 0);
 	return result;

@@ -10,14 +10,20 @@
 
 #include <string.h>
 
-/* The blocks of ideographs as the library has them; the gap before U+2B920 is its own. */
-static bool
-is_chinese(uint32_t c)
+bool
+bert_chinese(uint32_t c, bool library)
 {
 	return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
 		   (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
-		   (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+		   (c >= 0x2B740 && c <= 0x2B81F) || (c >= (library ? 0x2B920 : 0x2B820) && c <= 0x2CEAF) ||
 		   (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
+bool
+bert_punctuation(uint32_t c, int version)
+{
+	return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
+		   (c >= 123 && c <= 126) || unicode_category(c, version)[0] == 'P';
 }
 
 static bool
@@ -28,14 +34,6 @@ is_control(uint32_t c)
 	if (c == '\t' || c == '\n' || c == '\r')
 		return false;
 	return category[0] == 'C' && category[1] != 'n';
-}
-
-/* One element of a mapping: itself is the character that is mapped. */
-static uint32_t
-element(uint32_t character, uint32_t itself, uint8_t class, bool drop)
-{
-	return (character == itself ? 0 : character) | (uint32_t) class << CHAR_ELEMENT_CLASS_SHIFT |
-		   (drop ? CHAR_ELEMENT_DROP : 0);
 }
 
 static void
@@ -53,7 +51,7 @@ map_bert(uint32_t character, const void *argument, CharMapping *mapping)
 		if (unicode_whitespace(character))
 			parts[0] = ' ';
 	}
-	mapping->isolate = rules->handle_chinese_chars && is_chinese(character);
+	mapping->isolate = rules->handle_chinese_chars && bert_chinese(character, true);
 	if (rules->strip_accents)
 	{
 		if (character >= 0xAC00 && character <= 0xD7A3)
@@ -76,19 +74,16 @@ map_bert(uint32_t character, const void *argument, CharMapping *mapping)
 		else if (rules->lowercase)
 			n_lowered = unicode_lower(parts[i], UNICODE_RUST, lowered);
 		for (int j = 0; j < n_lowered; j++)
-			mapping->elements[mapping->n++] = element(lowered[j], character, class, drop);
+			mapping->elements[mapping->n++] = char_element(lowered[j], character, class, drop);
 	}
 }
 
 static uint32_t
 classify_bert(uint32_t character, const void *argument)
 {
-	bool ascii = (character >= 33 && character <= 47) || (character >= 58 && character <= 64) ||
-				 (character >= 91 && character <= 96) || (character >= 123 && character <= 126);
-
 	if (unicode_whitespace(character))
 		return 1;
-	return ascii || unicode_category(character, UNICODE_CATEGORIES)[0] == 'P' ? 2 : 0;
+	return bert_punctuation(character, UNICODE_CATEGORIES) ? 2 : 0;
 }
 
 bool
@@ -133,11 +128,18 @@ compile_bert_pre_tokenizer(TokenizerBuild *build, const Node *node, Error *error
 bool
 add_bert_pre_tokenizer(TokenizerBuild *build, const Node *at, Error *error)
 {
+	return add_punctuation(build, at, classify_bert, error);
+}
+
+bool
+add_punctuation(TokenizerBuild *build, const Node									  *at,
+				uint32_t (*classify)(uint32_t character, const void *argument), Error *error)
+{
 	ComponentRecord record = {.kind = PRE_TOKENIZER_BERT,
 							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN};
 	const void	   *table;
 	size_t			size;
 
-	return char_class_build(build->arena, classify_bert, NULL, &table, &size, error) &&
+	return char_class_build(build->arena, classify, NULL, &table, &size, error) &&
 		   build_component(build, STAGE_PRE_TOKENIZER, &record, table, size, at, error);
 }

@@ -195,6 +195,11 @@ build_added(TokenizerBuild *build, const Node *at, const BuildAdded *added, Erro
 	copy.content.bytes = bytes;
 	if (!build->tokens[id].bytes)
 		build->tokens[id] = copy.content;
+	else if (build->tokens[id].length != copy.content.length ||
+			 memcmp(build->tokens[id].bytes, bytes, copy.content.length) != 0)
+		return node_error(at, error, ERR_DATA, "id %d is given to \"%.*s\" and to \"%.*s\"", id,
+						  shown(build->tokens[id].length), build->tokens[id].bytes,
+						  shown(copy.content.length), bytes);
 	build->token_flags[id] |= TOKEN_PRESENT | TOKEN_ADDED;
 	if (build->n_added == build->added_room)
 	{
@@ -369,15 +374,17 @@ put_added(TokenizerBuild *build, Error *error)
 		const BuildAdded *added = &build->added[i];
 
 		records[i].id = added->id;
-		records[i].flags = (added->single_word ? ADDED_SINGLE_WORD : 0) |
+		records[i].flags = (added->spared ? ADDED_SPARED : 0) |
+						   (added->single_word ? ADDED_SINGLE_WORD : 0) |
 						   (added->lstrip ? ADDED_LSTRIP : 0) | (added->rstrip ? ADDED_RSTRIP : 0);
 		words |= added->single_word;
 		names[i] = (TrieKey){added->content, added->id};
 		if (added->normalized)
 		{
-			BuildString content;
+			BuildString content = added->content;
 
-			if (!normalize_added(build, &added->content, &content, error))
+			if (!build->added_as_written &&
+				!normalize_added(build, &added->content, &content, error))
 				return false;
 			if (content.length > 0 && string_map_get(&seen, content.bytes, content.length) < 0)
 			{
@@ -427,6 +434,21 @@ put_template(TokenizerBuild *build, Error *error)
 	return put_table(build, "template", table, sizeof *table + n * sizeof *table->items, error);
 }
 
+/* Where no occurrence of an added token in a normalized text can be cut apart or change. */
+static uint32_t
+cuts_of_added(const BuildAdded *added)
+{
+	uint32_t cut =
+		added->single_word ? TOKENIZER_CUT_SPACE : TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN;
+
+	for (size_t i = 0; i < added->content.length; i++)
+		if ((uint8_t) added->content.bytes[i] >= 0x80)
+			return 0;
+		else if (added->content.bytes[i] == ' ')
+			cut &= ~TOKENIZER_CUT_SPACE;
+	return added->rstrip ? cut & ~TOKENIZER_CUT_SPACE : cut;
+}
+
 /* Where the whole pipeline allows to cut a text. */
 static uint32_t
 common_cuts(const TokenizerBuild *build)
@@ -438,7 +460,7 @@ common_cuts(const TokenizerBuild *build)
 			cut &= build->components[stage][i].record.cut;
 	for (int i = 0; i < build->n_added; i++)
 		if (build->added[i].normalized)
-			return 0;
+			cut &= cuts_of_added(&build->added[i]);
 	if (build->n_components[STAGE_PRE_TOKENIZER] == 0)
 		return 0;
 	/* Only a normalizer sets ideographs apart. */

@@ -48,6 +48,7 @@ typedef struct BuildAdded
 	BuildString content;
 	int32_t		id;
 	bool		single_word, lstrip, rstrip, normalized, special;
+	bool		spared; /* of the slow tokenizers: not lower-cased */
 } BuildAdded;
 
 typedef enum BuildStage
@@ -78,8 +79,9 @@ typedef struct TokenizerBuild
 
 	BuildAdded *added;
 	int			n_added, added_room;
-	StringMap	added_ids, added_places; /* content -> id, content -> index in added */
-	int32_t		last_added_id;			 /* the highest of them */
+	bool	  added_as_written; /* normalized ones are found as they are, behind the normalizers */
+	StringMap added_ids, added_places; /* content -> id, content -> index in added */
+	int32_t	  last_added_id;		   /* the highest of them */
 
 	BuildComponent components[STAGES][TOKENIZER_MAX_COMPONENTS];
 	int			   n_components[STAGES];
@@ -139,6 +141,9 @@ typedef struct CharMapping
 	int		 n;
 	uint32_t elements[32]; /* CHAR_ELEMENT_*, the character itself as 0 */
 } CharMapping;
+
+/* An element that stands in a mapping of itself. */
+extern uint32_t char_element(uint32_t character, uint32_t itself, uint8_t class, bool drop);
 
 extern bool char_class_build(Arena *arena,
 							 uint32_t (*class)(uint32_t character, const void *argument),

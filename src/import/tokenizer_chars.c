@@ -17,6 +17,13 @@ typedef struct TableBuilder
 	StringMap block_index;	  /* bytes of a block -> its number */
 } TableBuilder;
 
+uint32_t
+char_element(uint32_t character, uint32_t itself, uint8_t class, bool drop)
+{
+	return (character == itself ? 0 : character) | (uint32_t) class << CHAR_ELEMENT_CLASS_SHIFT |
+		   (drop ? CHAR_ELEMENT_DROP : 0);
+}
+
 /* The index of a sequence in the table, stored when it is new. */
 static bool
 put_sequence(TableBuilder *builder, const CharMapping *mapping, uint32_t *index, Error *error)

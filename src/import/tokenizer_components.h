@@ -23,6 +23,18 @@ typedef struct BertRules
 extern bool add_bert_normalizer(TokenizerBuild *build, const Node *at, const BertRules *rules,
 								Error *error);
 extern bool add_bert_pre_tokenizer(TokenizerBuild *build, const Node *at, Error *error);
+/* A PRE_TOKENIZER_BERT with other classes: 1 whitespace, 2 punctuation. */
+extern bool add_punctuation(TokenizerBuild *build, const Node *at,
+							uint32_t (*classify)(uint32_t character, const void *argument),
+							Error *error);
+
+/* The blocks of ideographs; the library's own begin one of them later. */
+extern bool bert_chinese(uint32_t character, bool library);
+extern bool bert_punctuation(uint32_t character, int version);
+
+/* tokenizer_normal_forms.c: composition, behind a map that decomposes by the same version. */
+extern bool add_compose(TokenizerBuild *build, BuildStage stage, const Node *at, int version,
+						Error *error);
 
 /* tokenizer_wordpiece.c */
 extern bool compile_wordpiece(TokenizerBuild *build, const Node *node, Error *error);
@@ -31,6 +43,10 @@ extern bool add_wordpiece(TokenizerBuild *build, const Node *at, const char *pre
 						  size_t n_prefix, int32_t unk_id, int32_t max_characters, Error *error);
 extern bool add_wordpiece_decoder(TokenizerBuild *build, const Node *at, const char *prefix,
 								  size_t n_prefix, bool clean_up, Error *error);
+
+/* The decoder of the slow classes. */
+extern bool add_words_decoder(TokenizerBuild *build, const Node *at, const char *prefix,
+							  size_t n_prefix, Error *error);
 
 /* tokenizer_template.c */
 extern bool compile_template(TokenizerBuild *build, const Node *node, Error *error);
@@ -44,5 +60,7 @@ extern bool add_bare_template(TokenizerBuild *build, int32_t pair_type_id, Error
 
 /* tokenizer_json.c: the whole tokenizer.json, added tokens included. */
 extern bool compile_tokenizer_json(TokenizerBuild *build, const Node *root, Error *error);
+/* Its added tokens alone. */
+extern bool compile_added_tokens(TokenizerBuild *build, const Node *root, Error *error);
 
 #endif

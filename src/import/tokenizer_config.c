@@ -5,6 +5,7 @@
  * fast classes add to what tokenizer.json has, and the defaults of each class.
  */
 #include "import/tokenizer_config.h"
+#include "import/tokenizer_components.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -276,12 +277,11 @@ sort_numbered(const Node *object, bool number_is_key, Arena *arena, Numbered **s
 	return true;
 }
 
-/* Whether a string is the value of one of the special tokens' keys. */
-static bool
-is_special_value(const TokenizerConfig *config, const BuildString *string, bool *special,
-				 Error *error)
+bool
+tokenizer_config_special(const TokenizerConfig *config, const BuildString *string, bool *special,
+						 bool *named, Error *error)
 {
-	*special = false;
+	*special = *named = false;
 	for (int i = 0; i <= SPECIAL_TOKENS; i++)
 	{
 		const char *key = i < SPECIAL_TOKENS ? special_keys[i] : "additional_special_tokens";
@@ -295,7 +295,7 @@ is_special_value(const TokenizerConfig *config, const BuildString *string, bool 
 		if (!found && i < SPECIAL_TOKENS && config->defaults[i] &&
 			strlen(config->defaults[i]) == string->length &&
 			memcmp(config->defaults[i], string->bytes, string->length) == 0)
-			*special = true;
+			*special = *named = true;
 		if (!found || !node.value || (i == SPECIAL_TOKENS && !node_array(&node, &n, error)))
 			continue;
 		for (size_t j = 0; j < n; j++)
@@ -306,7 +306,10 @@ is_special_value(const TokenizerConfig *config, const BuildString *string, bool 
 				return false;
 			if (added.content.length == string->length &&
 				memcmp(added.content.bytes, string->bytes, string->length) == 0)
+			{
 				*special = true;
+				*named |= i < SPECIAL_TOKENS;
+			}
 		}
 	}
 	return true;
@@ -324,10 +327,10 @@ add_decoder(const TokenizerConfig *config, TokenizerBuild *build, const Node *de
 	{
 		Node	   node = {.parent = decoder, .key = sorted[i].key, .value = sorted[i].value};
 		BuildAdded added;
-		bool	   special;
+		bool	   special, named;
 
 		if (!read_added(&node, &added, error) ||
-			!is_special_value(config, &added.content, &special, error))
+			!tokenizer_config_special(config, &added.content, &special, &named, error))
 			return false;
 		added.special |= special;
 		added.id = (int32_t) sorted[i].id;
@@ -351,8 +354,9 @@ add_legacy(const TokenizerConfig *config, TokenizerBuild *build, Error *error)
 		Node	   node = {.parent = object, .key = sorted[i].key, .value = sorted[i].value};
 		BuildAdded added = {.content = {sorted[i].key, strlen(sorted[i].key)},
 							.id = (int32_t) sorted[i].id};
+		bool	   named;
 
-		if (!is_special_value(config, &added.content, &added.special, error))
+		if (!tokenizer_config_special(config, &added.content, &added.special, &named, error))
 			return false;
 		added.normalized = !added.special;
 		if (!build_added(build, &node, &added, error))
@@ -423,15 +427,21 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 }
 
 bool
-tokenizer_config_apply(const TokenizerConfig *config, TokenizerBuild *build, Error *error)
+tokenizer_config_apply(const TokenizerConfig *config, TokenizerBuild *build,
+					   const Node *tokenizer_json, Error *error)
 {
 	Node decoder = {0};
 
 	if (config->config.value &&
 		!node_find(&config->config, "added_tokens_decoder", &decoder, error))
 		return false;
-	if (decoder.value ? !add_decoder(config, build, &decoder, error)
-					  : config->added_tokens.value && !add_legacy(config, build, error))
+	if (decoder.value)
+	{
+		if (!add_decoder(config, build, &decoder, error))
+			return false;
+	}
+	else if ((config->added_tokens.value && !add_legacy(config, build, error)) ||
+			 (tokenizer_json->value && !compile_added_tokens(build, tokenizer_json, error)))
 		return false;
 	return add_special_tokens(config, build, error);
 }

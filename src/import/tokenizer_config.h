@@ -34,10 +34,15 @@ extern bool tokenizer_config_load(TokenizerConfig *config, const char *directory
 								  const TokenizerOptions *options, Error *error);
 extern void tokenizer_config_free(TokenizerConfig *config);
 
-/* Adds to the build what Transformers adds when it loads the class: the tokens of added_tokens_decoder or
- * added_tokens.json, then special tokens that are not there yet; and fills build->special. */
+/* Adds to the build what Transformers adds when it loads the class: the tokens of added_tokens_decoder or * added_tokens.json and of tokenizer.json (value NULL: there is none), then special tokens that are not
+ * there yet; and fills build->special. */
 extern bool tokenizer_config_apply(const TokenizerConfig *config, TokenizerBuild *build,
-								   Error *error);
+								   const Node *tokenizer_json, Error *error);
+
+/* Whether a string is one of the special tokens by name, additional_special_tokens included; *named: without
+ * those. */
+extern bool tokenizer_config_special(const TokenizerConfig *config, const BuildString *string,
+									 bool *special, bool *named, Error *error);
 
 /* An added token as JSON has it. */
 extern bool read_added(const Node *node, BuildAdded *added, Error *error);

@@ -112,8 +112,8 @@ compile_optional(TokenizerBuild *build, const Node *root, const char *key,
 		   (!node.value || compile(build, &node, entries, error));
 }
 
-static bool
-compile_added(TokenizerBuild *build, const Node *root, Error *error)
+bool
+compile_added_tokens(TokenizerBuild *build, const Node *root, Error *error)
 {
 	Node   list;
 	size_t n;
@@ -141,7 +141,7 @@ compile_tokenizer_json(TokenizerBuild *build, const Node *root, Error *error)
 	Node model, post_processor;
 
 	if (!node_get(root, "model", &model, error) || !compile(build, &model, models, error) ||
-		!compile_added(build, root, error) ||
+		!compile_added_tokens(build, root, error) ||
 		!compile_optional(build, root, "normalizer", normalizers, error) ||
 		!compile_optional(build, root, "pre_tokenizer", pre_tokenizers, error) ||
 		!compile_optional(build, root, "decoder", decoders, error) ||

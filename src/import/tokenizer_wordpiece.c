@@ -36,6 +36,15 @@ add_wordpiece_decoder(TokenizerBuild *build, const Node *at, const char *prefix,
 }
 
 bool
+add_words_decoder(TokenizerBuild *build, const Node *at, const char *prefix, size_t n_prefix,
+				  Error *error)
+{
+	ComponentRecord record = {.kind = DECODER_WORDS};
+
+	return add_prefixed(build, STAGE_DECODER, &record, at, prefix, n_prefix, error);
+}
+
+bool
 compile_wordpiece(TokenizerBuild *build, const Node *node, Error *error)
 {
 	Node		vocab;

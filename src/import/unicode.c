@@ -130,3 +130,22 @@ unicode_lower(uint32_t character, int version, uint32_t out[UNICODE_MAX_MAPPING]
 	}
 	return from_utf16(units, n, out);
 }
+
+bool
+unicode_pair(uint32_t character, int version, uint32_t *first, uint32_t *second)
+{
+	UErrorCode			status = U_ZERO_ERROR;
+	const UNormalizer2 *nfc = unorm2_getNFCInstance(&status);
+	UChar				units[8];
+	uint32_t			pair[UNICODE_MAX_MAPPING];
+	int32_t				n;
+
+	if (!unicode_assigned(character, version) || (character >= 0xAC00 && character <= 0xD7A3))
+		return false;
+	n = unorm2_getRawDecomposition(nfc, (UChar32) character, units, 8, &status);
+	if (n < 2 || U_FAILURE(status) || from_utf16(units, n, pair) != 2)
+		return false;
+	*first = pair[0];
+	*second = pair[1];
+	return unorm2_composePair(nfc, (UChar32) *first, (UChar32) *second) == (UChar32) character;
+}

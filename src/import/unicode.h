@@ -40,4 +40,8 @@ extern int unicode_decompose(uint32_t character, bool compatibility, int version
 							 uint32_t out[UNICODE_MAX_MAPPING]);
 extern int unicode_lower(uint32_t character, int version, uint32_t out[UNICODE_MAX_MAPPING]);
 
+/* The two characters that a composite of NFC is made of (primary composites, D114; not Hangul); false for
+ * any other character. */
+extern bool unicode_pair(uint32_t character, int version, uint32_t *first, uint32_t *second);
+
 #endif

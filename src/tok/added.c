@@ -50,9 +50,21 @@ added_next(const Tokenizer *tokenizer, const Trie *trie, const char *bytes, size
 		added = &tokenizer->added[index];
 		end = begin + matched;
 		*at = end;
-		if ((added->flags & ADDED_SINGLE_WORD) &&
-			((begin > 0 && is_word(tokenizer, bytes, length, character_before(bytes, begin))) ||
-			 (end < length && is_word(tokenizer, bytes, length, end))))
+		if ((added->flags & ADDED_SINGLE_WORD) && !(tokenizer->tables->flags & TOKENIZER_FAST))
+		{
+			bool left = begin > 0 && bytes[begin - 1] != ' ';
+
+			if (left || (end < length && bytes[end] != ' '))
+			{
+				match->begin = match->end = left ? end : begin;
+				match->id = PIECE_OPEN;
+				return true;
+			}
+		}
+		else if ((added->flags & ADDED_SINGLE_WORD) &&
+				 ((begin > 0 &&
+				   is_word(tokenizer, bytes, length, character_before(bytes, begin))) ||
+				  (end < length && is_word(tokenizer, bytes, length, end))))
 		{
 			begin = end - 1;
 			continue;

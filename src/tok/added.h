@@ -12,7 +12,11 @@ typedef struct AddedMatch
 	int32_t id;
 } AddedMatch;
 
-/* The next added token at or behind *at in a text of valid UTF-8, leftmost and longest, with the spaces
+/* The slow tokenizers look for nothing but a space beside a single_word token; where there is another
+ * character, the text is cut behind the token, or before it when only the following one is no space.  Such a
+ * cut is a match that is empty and PIECE_OPEN.
+ *
+ * The next added token at or behind *at in a text of valid UTF-8, leftmost and longest, with the spaces
  * and word bounds it asks for; tokens before taken are out of reach for its left spaces.  Moves *at
  * behind the token's own characters.  false when there is none. */
 extern bool added_next(const Tokenizer *tokenizer, const Trie *trie, const char *bytes,

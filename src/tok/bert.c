@@ -37,13 +37,14 @@ bert_split_piece(const CharTable *table, Run *run, const char *bytes, const Piec
 			class = char_value(table, text_next(bytes, &at));
 		if (class == 0)
 			continue;
-		if (word < begin && !pieces_add(out, run->arena, word, begin, -1, run->error))
+		if (word < begin && !pieces_add(out, run->arena, word, begin, PIECE_OPEN, run->error))
 			return false;
-		if (class == CLASS_PUNCTUATION && !pieces_add(out, run->arena, begin, at, -1, run->error))
+		if (class == CLASS_PUNCTUATION &&
+			!pieces_add(out, run->arena, begin, at, PIECE_OPEN, run->error))
 			return false;
 		word = at;
 	}
-	return word == at || pieces_add(out, run->arena, word, at, -1, run->error);
+	return word == at || pieces_add(out, run->arena, word, at, PIECE_OPEN, run->error);
 }
 
 static bool
@@ -55,7 +56,7 @@ bert_split(const Component *component, Run *run, const Pieces *in, Pieces *out)
 	{
 		const Piece *piece = &in->items[i];
 
-		if (piece->id >= 0)
+		if (piece->id != PIECE_OPEN)
 		{
 			if (!pieces_add(out, run->arena, piece->begin, piece->end, piece->id, run->error))
 				return false;

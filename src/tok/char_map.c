@@ -11,14 +11,6 @@
  */
 #include "tok/component.h"
 
-#define HANGUL_FIRST 0xAC00
-#define HANGUL_LAST 0xD7A3
-#define HANGUL_L 0x1100
-#define HANGUL_V 0x1161
-#define HANGUL_T 0x11A7
-#define HANGUL_N_V 21
-#define HANGUL_N_T 28
-
 typedef struct Mark
 {
 	uint32_t character;
@@ -183,13 +175,74 @@ put_mapped(const CharTable *table, Marks *marks, Run *run, Text *out, uint32_t c
 	return !(value & CHAR_ISOLATE) || put_element(marks, run, out, ' ', 0, false, origin);
 }
 
+/* Maps bytes begin .. end - 1. */
 static bool
-char_map_normalize(const Component *component, Run *run, const Text *in, Text *out)
+map_stretch(const Component *component, Marks *marks, Run *run, const Text *in, size_t begin,
+			size_t end, Text *out)
 {
 	const CharTable *table = &component->chars;
 	const uint32_t	*ascii = table->values + ((size_t) table->index[0] << CHAR_BLOCK_BITS);
-	Marks			*marks = run->scratch[component->index];
-	size_t			 at = 0;
+
+	while (begin < end)
+	{
+		size_t stop = end - begin > RUN_TICKS ? begin + RUN_TICKS : end;
+
+		if (!run_tick(run, stop - begin) ||
+			!text_reserve(out, run->arena, stop - begin, run->error))
+			return false;
+		while (begin < stop)
+		{
+			uint8_t	 byte = (uint8_t) in->bytes[begin];
+			uint32_t origin = in->origin[begin];
+
+			if (byte < 0x80 && ascii[byte] < 0x80 && marks->n == 0)
+			{
+				if (out->length == out->room &&
+					!text_reserve(out, run->arena, stop - begin, run->error))
+					return false;
+				out->bytes[out->length] = ascii[byte] ? (char) ascii[byte] : (char) byte;
+				out->origin[out->length++] = origin;
+				marks->last = origin;
+				begin++;
+			}
+			else if (!put_mapped(table, marks, run, out, text_next(in->bytes, &begin), origin))
+				return false;
+		}
+	}
+	return marks_flush(marks, run, out);
+}
+
+/* Maps what stands outside of added tokens. */
+static bool
+map_around_added(const Component *component, Marks *marks, Run *run, const Text *in, Text *out)
+{
+	const Tokenizer *tokenizer = run->tokenizer;
+	size_t			 done = 0, matched;
+
+	for (size_t at = 0; at < in->length; at++)
+	{
+		int32_t index = trie_longest(&tokenizer->added_normalized, 0, in->bytes + at,
+									 in->length - at, &matched);
+
+		if (index < 0 || (uint32_t) index >= tokenizer->n_added ||
+			!(tokenizer->added[index].flags & ADDED_SPARED))
+			continue;
+		if (!map_stretch(component, marks, run, in, done, at, out) ||
+			!text_reserve(out, run->arena, matched, run->error))
+			return false;
+		memcpy(out->bytes + out->length, in->bytes + at, matched);
+		memcpy(out->origin + out->length, in->origin + at, matched * sizeof *out->origin);
+		out->length += matched;
+		done = at + matched;
+		at = done - 1;
+	}
+	return map_stretch(component, marks, run, in, done, in->length, out);
+}
+
+static bool
+char_map_normalize(const Component *component, Run *run, const Text *in, Text *out)
+{
+	Marks *marks = run->scratch[component->index];
 
 	if (!marks)
 	{
@@ -197,33 +250,9 @@ char_map_normalize(const Component *component, Run *run, const Text *in, Text *o
 		if (!marks)
 			return error_set(run->error, ERR_MEMORY, "out of memory for a normalizer");
 	}
-	while (at < in->length)
-	{
-		size_t end;
-
-		end = in->length - at > RUN_TICKS ? at + RUN_TICKS : in->length;
-		if (!run_tick(run, end - at) || !text_reserve(out, run->arena, end - at, run->error))
-			return false;
-		while (at < end)
-		{
-			uint8_t	 byte = (uint8_t) in->bytes[at];
-			uint32_t origin = in->origin[at];
-
-			if (byte < 0x80 && ascii[byte] < 0x80 && marks->n == 0)
-			{
-				if (out->length == out->room &&
-					!text_reserve(out, run->arena, end - at, run->error))
-					return false;
-				out->bytes[out->length] = ascii[byte] ? (char) ascii[byte] : (char) byte;
-				out->origin[out->length++] = origin;
-				marks->last = origin;
-				at++;
-			}
-			else if (!put_mapped(table, marks, run, out, text_next(in->bytes, &at), origin))
-				return false;
-		}
-	}
-	return marks_flush(marks, run, out);
+	if (component->record->flags & CHAR_MAP_SPARES_ADDED)
+		return map_around_added(component, marks, run, in, out);
+	return map_stretch(component, marks, run, in, 0, in->length, out);
 }
 
 const ComponentType char_map_type = {

@@ -62,4 +62,24 @@ char_value(const CharTable *table, uint32_t character)
 #define CHAR_ELEMENT_CLASS 0xFFu
 #define CHAR_ELEMENT_DROP 0x20000000u /* only in sequences */
 
+/* Numbers of a composition's table: the canonical combining class, and whether the character can be the
+ * second of a pair (D114, Hangul vowels and trailing consonants included). */
+#define COMPOSE_CLASS 0xFFu
+#define COMPOSE_SECOND 0x100u
+
+typedef struct ComposePair
+{
+	uint32_t first, second, composed;
+} ComposePair;
+
+/* Hangul syllables (Unicode 3.12). */
+#define HANGUL_FIRST 0xAC00
+#define HANGUL_LAST 0xD7A3
+#define HANGUL_L 0x1100
+#define HANGUL_V 0x1161
+#define HANGUL_T 0x11A7
+#define HANGUL_N_L 19
+#define HANGUL_N_V 21
+#define HANGUL_N_T 28
+
 #endif

@@ -4,10 +4,8 @@
 #include "tok/component.h"
 
 static const ComponentType *const types[] = {
-	&char_map_type,
-	&bert_pre_tokenizer_type,
-	&wordpiece_type,
-	&wordpiece_decoder_type,
+	&char_map_type,	 &compose_type,			  &bert_pre_tokenizer_type, &words_type,
+	&wordpiece_type, &wordpiece_decoder_type, &words_decoder_type,
 };
 
 const ComponentType *

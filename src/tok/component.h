@@ -98,6 +98,7 @@ typedef struct Fragment
 {
 	const char *bytes;
 	size_t		length;
+	int32_t		id; /* the token it was */
 } Fragment;
 
 typedef struct Decoding
@@ -122,10 +123,11 @@ typedef struct ComponentType
 	ComponentKind kind;
 	const char	 *name;
 	/* Opens the record's table into component->table and checks what can be checked at once. */
-	bool (*open)(Component *component, const void *data, size_t size);
-	/* One of these, by the stage it belongs to. */
+	bool (*open)(Component *component, const void *data,
+				 size_t size); /* One of these, by the stage it belongs to: */
+	/* Appends the normalized text to out.  Among pre-tokenizers it is run on every open piece. */
 	bool (*normalize)(const Component *component, Run *run, const Text *in, Text *out);
-	/* Replaces pieces (of run->text[run->current]) by smaller ones. */
+	/* Fills out with smaller pieces of run->text[run->current]; a piece that is not PIECE_OPEN stays. */
 	bool (*split)(const Component *component, Run *run, const Pieces *in, Pieces *out);
 	/* Tokens of bytes begin .. end - 1 of the text into run->tokens. */
 	bool (*tokenize)(const Component *component, Run *run, const Text *text, size_t begin,
@@ -136,7 +138,9 @@ typedef struct ComponentType
 /* The type of a kind, or NULL. */
 extern const ComponentType *component_type(uint32_t kind);
 
-extern const ComponentType char_map_type, bert_pre_tokenizer_type, wordpiece_type,
-	wordpiece_decoder_type;
+extern const ComponentType char_map_type, compose_type;
+extern const ComponentType bert_pre_tokenizer_type, words_type;
+extern const ComponentType wordpiece_type;
+extern const ComponentType wordpiece_decoder_type, words_decoder_type;
 
 #endif

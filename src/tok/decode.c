@@ -114,6 +114,7 @@ tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, i
 		if (!bytes || (skip_special_tokens && tokenizer_is_special(tokenizer, ids[i])))
 			continue;
 		fragment->bytes = bytes;
+		fragment->id = ids[i];
 		decoding.n++;
 	}
 	for (int i = 0; i < tokenizer->n_decoders; i++, component++)

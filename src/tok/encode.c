@@ -58,14 +58,15 @@ find_normalized(Run *run, const Text *text, Pieces *pieces)
 					  &at, &match))
 	{
 		if (taken < match.begin &&
-			!pieces_add(pieces, run->arena, taken, match.begin, -1, run->error))
+			!pieces_add(pieces, run->arena, taken, match.begin, PIECE_OPEN, run->error))
 			return false;
-		if (!pieces_add(pieces, run->arena, match.begin, match.end, match.id, run->error))
+		if (match.begin < match.end &&
+			!pieces_add(pieces, run->arena, match.begin, match.end, match.id, run->error))
 			return false;
 		taken = match.end;
 	}
 	return taken >= text->length ||
-		   pieces_add(pieces, run->arena, taken, text->length, -1, run->error);
+		   pieces_add(pieces, run->arena, taken, text->length, PIECE_OPEN, run->error);
 }
 
 /* The normalized text into run->text[run->current]. */
@@ -91,6 +92,44 @@ normalize_block(Run *run, const char *bytes, size_t length, uint32_t character,
 	return true;
 }
 
+/* Runs a normalizer on every open piece; the others are copied. */
+static bool
+normalize_pieces(const Component *component, Run *run, const Pieces *in, Pieces *out)
+{
+	const Text *text = &run->text[run->current];
+	Text	   *result = &run->text[1 - run->current];
+
+	result->length = 0;
+	for (size_t i = 0; i < in->n; i++)
+	{
+		const Piece *piece = &in->items[i];
+		size_t		 length = piece->end - piece->begin, begin = result->length;
+		const Text	 part = {.bytes = text->bytes + piece->begin,
+							 .origin = text->origin + piece->begin,
+							 .length = length,
+							 .room = length};
+
+		if (piece->id == PIECE_OPEN)
+		{
+			if (!component->type->normalize(component, run, &part, result))
+				return false;
+		}
+		else
+		{
+			if (!text_reserve(result, run->arena, length, run->error))
+				return false;
+			memcpy(result->bytes + begin, part.bytes, length);
+			memcpy(result->origin + begin, part.origin, length * sizeof *part.origin);
+			result->length += length;
+		}
+		if (result->length > begin &&
+			!pieces_add(out, run->arena, begin, result->length, piece->id, run->error))
+			return false;
+	}
+	run->current = 1 - run->current;
+	return true;
+}
+
 static bool
 encode_block(Run *run, const char *bytes, size_t length, uint32_t *character)
 {
@@ -111,7 +150,9 @@ encode_block(Run *run, const char *bytes, size_t length, uint32_t *character)
 		Pieces *out = &run->pieces[1 - run->current_pieces];
 
 		out->n = 0;
-		if (!component->type->split(component, run, &run->pieces[run->current_pieces], out))
+		if (component->type->split
+				? !component->type->split(component, run, &run->pieces[run->current_pieces], out)
+				: !normalize_pieces(component, run, &run->pieces[run->current_pieces], out))
 			return false;
 		run->current_pieces = 1 - run->current_pieces;
 	}

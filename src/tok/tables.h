@@ -26,16 +26,24 @@
 /* Numbers in images: never reuse one. */
 typedef enum ComponentKind
 {
-	/* normalizers */
-	NORMALIZER_CHAR_MAP =
+	/* normalizers */ NORMALIZER_CHAR_MAP =
 		1, /* one character to a sequence of characters, canonical order restored */
+	NORMALIZER_COMPOSE = 2, /* canonical composition */
 	/* pre-tokenizers */
-	PRE_TOKENIZER_BERT = 100, /* drops whitespace, isolates punctuation */
+	PRE_TOKENIZER_BERT = 100,  /* drops whitespace, isolates punctuation */
+	PRE_TOKENIZER_WORDS = 101, /* drops whitespace, picks out words that are never split */
 	/* models */
 	MODEL_WORDPIECE = 200,
 	/* decoders */
-	DECODER_WORDPIECE = 300
+	DECODER_WORDPIECE = 300,
+	DECODER_WORDS = 301 /* slow BERT */
 } ComponentKind;
+
+/* A flag of NORMALIZER_CHAR_MAP: added tokens that are ADDED_SPARED stay as they are. */
+#define CHAR_MAP_SPARES_ADDED 0x1
+
+/* In the trie of PRE_TOKENIZER_WORDS: the word goes to the model as it is. */
+#define WORDS_MODEL INT32_MAX
 
 /* Flags of TokenizerTables. */
 #define TOKENIZER_FAST 0x1	   /* follows the fast class where fast and slow differ */
@@ -79,6 +87,7 @@ typedef struct TokenizerTables
 #define TOKEN_PRESENT 0x1
 #define TOKEN_SPECIAL 0x2
 #define TOKEN_ADDED 0x4
+#define TOKEN_APART 0x8 /* of the slow tokenizers: decoded by itself */
 
 typedef struct VocabTable
 {
@@ -91,6 +100,7 @@ typedef struct VocabTable
 #define ADDED_SINGLE_WORD 0x1
 #define ADDED_LSTRIP 0x2
 #define ADDED_RSTRIP 0x4
+#define ADDED_SPARED 0x8 /* of the slow tokenizers: not lower-cased */
 
 typedef struct AddedRecord
 {

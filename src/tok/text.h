@@ -87,10 +87,13 @@ text_count(const char *bytes, size_t length)
 	return n;
 }
 
+#define PIECE_OPEN (-1)	 /* for the components that follow */
+#define PIECE_MODEL (-2) /* for the model: no other component touches it */
+
 typedef struct Piece
 {
 	uint32_t begin, end; /* bytes of the Text */
-	int32_t	 id;		 /* an added token; -1: for the model */
+	int32_t	 id;		 /* a token, or PIECE_* */
 } Piece;
 
 typedef struct Pieces

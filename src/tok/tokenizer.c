@@ -91,6 +91,21 @@ bind_template(Tokenizer *tokenizer, TokenizerFind find, void *argument, Error *e
 	return true;
 }
 
+/* Whether a component can be where it is; among pre-tokenizers, a normalizer works on each piece. */
+static bool
+fits_stage(const Tokenizer *tokenizer, const Component *component)
+{
+	const ComponentType *type = component->type;
+	int					 index = component->index;
+
+	if (index < tokenizer->n_normalizers)
+		return type->normalize;
+	index -= tokenizer->n_normalizers;
+	if (index < tokenizer->n_pre_tokenizers)
+		return type->split || type->normalize;
+	return index == tokenizer->n_pre_tokenizers ? type->tokenize != NULL : type->decode != NULL;
+}
+
 static bool
 bind_component(Tokenizer *tokenizer, int index, TokenizerFind find, void *argument, Error *error)
 {
@@ -107,11 +122,7 @@ bind_component(Tokenizer *tokenizer, int index, TokenizerFind find, void *argume
 	if (!component->type)
 		return error_set(error, ERR_UNSUPPORTED, "tokenizer has a component of unknown kind %u",
 						 record->kind);
-	if (index < tokenizer->n_normalizers ? !component->type->normalize
-		: index < tokenizer->n_normalizers + tokenizer->n_pre_tokenizers ? !component->type->split
-		: index == tokenizer->n_normalizers + tokenizer->n_pre_tokenizers
-			? !component->type->tokenize
-			: !component->type->decode)
+	if (!fits_stage(tokenizer, component))
 		return error_set(error, ERR_CORRUPT, "tokenizer's component %d cannot be a \"%s\"", index,
 						 component->type->name);
 	if ((record->has_table && !data) || !component->type->open(component, data, data ? size : 0))
