@@ -131,6 +131,7 @@ need model tools/fetch-minilm
 cluster_scratch
 copy_tree
 cluster_model build/models/minilm
+cluster_model test/models/tiny-bert
 
 layer style tools/style-check
 layer units units

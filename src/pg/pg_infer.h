@@ -262,6 +262,9 @@ extern void registry_init(void); /* in the startup hook */
 extern int	registry_acquire(const uint8 *digest, int hint);
 extern void registry_release(int index);
 
+/* The image of a digest has been removed: engines unmap it, whoever asked to keep it.  Throws nothing. */
+extern void registry_forget(const uint8 *digest);
+
 extern ModelEntry *registry_entry(int index);
 extern int		   registry_count(void); /* entries 0 .. count - 1 have been used */
 extern void		   registry_lock(LWLockMode mode);

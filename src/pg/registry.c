@@ -6,8 +6,9 @@
  * longest ago first; its counters are lost then.  Whoever keeps an index across statements therefore
  * gives it to registry_acquire as a hint only.
  */
-#include "pg/pg_infer.h"
+#include "pg/engine.h"
 
+#include "miscadmin.h"
 #include "storage/shmem.h"
 
 #define REGISTRY_CAPACITY 256
@@ -159,4 +160,25 @@ void
 registry_release(int index)
 {
 	pg_atomic_fetch_sub_u32(&registry->entries[index].users, 1);
+}
+
+void
+registry_forget(const uint8 *digest)
+{
+	int index;
+
+	if (!infer_preloaded || !IsUnderPostmaster)
+		return;
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	index = find(digest, -1);
+	if (index >= 0)
+	{
+		ModelEntry *entry = &registry->entries[index];
+
+		entry->pinned = false;
+		entry->leaving = entry->mapped != 0;
+	}
+	LWLockRelease(lock);
+	if (index >= 0)
+		engines_wake_all();
 }

@@ -345,8 +345,10 @@ remove_unreferenced(const uint8 *digest)
 	FindReference find = {.digest = digest};
 
 	each_entry(find_reference, &find);
-	if (!find.found)
-		remove_file(image_path(digest));
+	if (find.found)
+		return;
+	remove_file(image_path(digest));
+	registry_forget(digest);
 }
 
 /* ---- references as pg_foreign_server has them, and as the directory has them ---- */

@@ -148,6 +148,16 @@ query("ALTER SYSTEM SET pg_infer.preload_models = 'tiny'");
 $node->reload;
 wait_resident('a b c kept tiny', 'a reload loads what is new');
 
+# ---- drop ----
+
+query("SELECT infer.load_model('a')");
+my $digest_of_a = query("SELECT digest FROM infer.models WHERE name = 'a'");
+query("SELECT infer.drop_model('a')");
+ok($node->poll_query_until('postgres', "SELECT state = 'absent' AND NOT pinned FROM infer.residency() WHERE digest = '$digest_of_a'"),
+	'a model that is dropped leaves memory');
+is(query(qq{SELECT infer.create_model('a', '$model_folder', '{"max_length": $limit{a}}')::text LIKE 'a@%'}), 't', 'and can come back');
+is(embed_with('a'), $answer, 'with the same answer');
+
 # ---- two engines ----
 
 $node->append_conf('postgresql.conf', "pg_infer.engines = 2\npg_infer.threads = 1");
