@@ -3,7 +3,6 @@
  */
 #include "math/pack.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -20,7 +19,7 @@ pack_size(Precision precision, int n, int k)
 	columns = ((size_t) n + PANEL - 1) / PANEL * PANEL;
 	depth = precision == PRECISION_INT8 ? ((size_t) k + 3) / 4 * 4 : (size_t) k;
 	bytes = precision == PRECISION_FP32 ? 4 : precision == PRECISION_BF16 ? 2 : 1;
-	if (columns > SIZE_MAX / depth / bytes)
+	if (columns > PTRDIFF_MAX / depth / bytes)
 		return 0;
 	return columns * depth * bytes;
 }
@@ -88,7 +87,7 @@ pack_int8(const float *w, int n, int k, int8_t *out, float *scale, int32_t *sum)
 
 		for (int j = 0; j < k; j++)
 			top = fmaxf(top, fabsf(x[j]));
-		scale[row] = fmaxf(top / 127.0f, 1e-30f);
+		scale[row] = fminf(fmaxf(top / 127.0f, 1e-30f), 2.679e36f); /* 127 times that is finite */
 		for (int j = 0; j < k; j++)
 		{
 			int q = (int) lrintf(x[j] / scale[row]);
