@@ -136,7 +136,7 @@ cluster_model test/models/tiny-bert
 layer style tools/style-check
 layer units units
 layer fuzz make -s fuzz-replay
-need cluster cluster_start </dev/null
+need cluster cluster_start <test/regress.conf
 layer regress in_tree make -s installcheck ISOLATION=
 layer pgtap pgtap
 layer isolation in_tree make -s installcheck REGRESS=
