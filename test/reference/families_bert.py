@@ -6,7 +6,7 @@ from transformers.activations import ACT2FN
 
 import families_bertlike as like
 from families_bertlike import ALL, Rows
-from families_common import DELETE, Folder
+from families_common import DELETE, Folder, shrink
 
 SIZES = dict(
     vocab_size=50,
@@ -358,6 +358,7 @@ def importing():
         "bert-minimal-config",
         T.BertForSequenceClassification,
         small,
+        change=shrink(1e-4),
         minimal=keys,
         note="every key but the sizes takes its default",
     )

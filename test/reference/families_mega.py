@@ -5,7 +5,7 @@ import transformers as T
 
 import families_bertlike as like
 from families_bertlike import ALL, NO_LABEL, Rows
-from families_common import Folder
+from families_common import Folder, shrink
 
 SIZES = dict(
     vocab_size=50,
@@ -135,6 +135,7 @@ def base():
         "mega-minimal-config",
         T.MegaModel,
         small(),
+        change=shrink(4e-3),
         minimal=keys,
         note="every key but the sizes takes its default",
     )
@@ -222,7 +223,8 @@ def options():
     mask = np.array([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0, 0]])
     for name, (rows, changes) in {**norms, **acts, **both}.items():
         layers = 1 if name in norms or name in acts else 2
-        f = folder(f"mega-{name}", T.MegaModel, small(num_hidden_layers=layers, **changes))
+        change = shrink(4e-3) if name in norms and "after" not in name else None
+        f = folder(f"mega-{name}", T.MegaModel, small(num_hidden_layers=layers, **changes), change=change)
         call = f.tokens(2, 7, mask=mask)
         f.case("no-mask", rows, {"input_ids": call["input_ids"]}, keep=["last_hidden_state"])
         f.case(

@@ -5,7 +5,7 @@ import transformers as T
 
 import families_bertlike as like
 from families_bertlike import ALL, Rows
-from families_common import Folder
+from families_common import Folder, shrink
 
 SIZES = dict(
     vocab_size=50,
@@ -167,6 +167,7 @@ def variants():
         "opt-minimal-config",
         T.OPTForCausalLM,
         tiny(),
+        change=shrink(4e-3),
         minimal=keys,
         note="every key but the sizes takes its default",
     )

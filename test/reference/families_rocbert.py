@@ -5,7 +5,7 @@ import transformers as T
 
 import families_bertlike as like
 from families_bertlike import ALL, Rows
-from families_common import Folder
+from families_common import Folder, shrink
 
 SIZES = dict(
     vocab_size=50,
@@ -113,6 +113,7 @@ def base():
         "rocbert-minimal-config",
         T.RoCBertModel,
         small(),
+        change=shrink(1e-4),
         minimal=sizes,
         note="every key but the sizes takes its default",
     )

@@ -5,7 +5,7 @@ import transformers as T
 
 import families_bertlike as like
 from families_bertlike import ALL, Rows
-from families_common import Folder
+from families_common import Folder, shrink
 
 SIZES = dict(
     vocab_size=50,
@@ -100,6 +100,7 @@ def base():
         "roformer-minimal-config",
         T.RoFormerModel,
         small(),
+        change=shrink(1e-4),
         minimal=keys,
         note="every key but the sizes takes its default",
     )
