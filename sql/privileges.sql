@@ -90,8 +90,27 @@ SELECT infer.drop_model('ours');
 RESET ROLE;
 RESET pg_infer.model_directory;
 
--- a value that holds the digest is not enough
-SELECT 'tiny@' || digest AS whole FROM infer.models \gset
+-- a value that holds the digest is not enough, nor is a server made for it
+SELECT digest, 'tiny@' || digest AS whole FROM infer.models \gset
+SET ROLE regress_infer_user;
+CREATE SERVER stolen FOREIGN DATA WRAPPER pg_infer OPTIONS (digest :'digest');
+RESET ROLE;
+SET pg_infer.model_directory = :'models';
+SET ROLE regress_infer_user;
+SELECT infer.create_model('mine', 'tiny-bert', '{"max_length": 13}') IS NOT NULL AS created;
+ALTER SERVER mine OPTIONS (ADD previous :'digest');
+ALTER SERVER mine OPTIONS (SET digest :'digest');
+ALTER SERVER mine OPTIONS (ADD description 'mine');
+ALTER SERVER mine RENAME TO still_mine;
+SELECT infer.drop_model('still_mine');
+RESET ROLE;
+GRANT USAGE ON FOREIGN SERVER tiny TO regress_infer_user;
+SET ROLE regress_infer_user;
+CREATE SERVER shared FOREIGN DATA WRAPPER pg_infer OPTIONS (digest :'digest');
+DROP SERVER shared;
+RESET ROLE;
+REVOKE USAGE ON FOREIGN SERVER tiny FROM regress_infer_user;
+RESET pg_infer.model_directory;
 SET ROLE regress_infer_user;
 SELECT infer.count_tokens(:'whole', 'hello');
 RESET ROLE;

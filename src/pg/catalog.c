@@ -10,17 +10,24 @@
 #include "access/genam.h"
 #include "access/reloptions.h"
 #include "access/table.h"
+#include "access/htup_details.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "pg/compat.h"
@@ -545,6 +552,92 @@ check_model_owner(const ModelServer *server)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_SERVER, server->name);
 }
 
+/* ---- digests given by hand ---- */
+
+static object_access_hook_type previous_object_access_hook;
+
+/* A server as the command under way leaves it, which no other lookup sees yet; NULL: not one of ours. */
+static ModelServer *
+server_written(Oid serverid)
+{
+	Relation	  relation = table_open(ForeignServerRelationId, AccessShareLock);
+	ForeignServer foreign = {.serverid = serverid};
+	ModelServer	 *server = NULL;
+	ScanKeyData	  key;
+	SysScanDesc	  scan;
+	HeapTuple	  tuple;
+
+	ScanKeyInit(&key, Anum_pg_foreign_server_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(serverid));
+	scan = systable_beginscan(relation, ForeignServerOidIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple) && ((Form_pg_foreign_server) GETSTRUCT(tuple))->srvfdw ==
+									   get_foreign_data_wrapper_oid(INFER_FDW, true))
+	{
+		bool  null;
+		Datum options = heap_getattr(tuple, Anum_pg_foreign_server_srvoptions,
+									 RelationGetDescr(relation), &null);
+
+		foreign.servername = pstrdup(NameStr(((Form_pg_foreign_server) GETSTRUCT(tuple))->srvname));
+		foreign.options = null ? NIL : untransformRelOptions(options);
+		server = read_server(&foreign);
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return server;
+}
+
+/* Whether the current user may already use the weights of a digest, under whatever name. */
+static bool
+may_use_digest(const uint8 *digest)
+{
+	ListCell *cell;
+
+	foreach (cell, model_servers())
+	{
+		ModelServer *server = lfirst(cell);
+
+		if (model_server_knows(server, digest) &&
+			compat_server_aclcheck(server->serverid, GetUserId(), ACL_USAGE) == ACLCHECK_OK)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_digest_given(const ModelServer *before, const ModelServer *after, const uint8 *digest)
+{
+	if ((before && model_server_knows(before, digest)) || store_adopted(digest) ||
+		may_use_digest(digest))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("permission denied to give model \"%s\" a digest", after->name),
+					errdetail("Only roles with privileges of pg_read_server_files may name weights "
+							  "that they have neither imported nor may use."),
+					errhint("Use infer.create_model or infer.update_model.")));
+}
+
+/* Digests are no secret, so CREATE and ALTER SERVER must not be a way to weights that are not granted. */
+static void
+guard_digests(ObjectAccessType access, Oid class, Oid object, int sub, void *argument)
+{
+	ModelServer	  *after, *before;
+	ForeignServer *existing;
+
+	if (previous_object_access_hook)
+		previous_object_access_hook(access, class, object, sub, argument);
+	if (class != ForeignServerRelationId || (access != OAT_POST_CREATE && access != OAT_POST_ALTER))
+		return;
+	if (has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES) ||
+		(after = server_written(object)) == NULL)
+		return;
+	existing = GetForeignServerExtended(object, FSV_MISSING_OK);
+	before = existing ? read_server(existing) : NULL;
+	check_digest_given(before, after, after->digest);
+	for (int i = 0; i < after->n_previous; i++)
+		check_digest_given(before, after, previous_digest(after, i));
+}
+
 void
 catalog_init(void)
 {
@@ -552,4 +645,6 @@ catalog_init(void)
 
 	for (int i = 0; i < lengthof(caches); i++)
 		CacheRegisterSyscacheCallback(caches[i], forget_usages, (Datum) 0);
+	previous_object_access_hook = object_access_hook;
+	object_access_hook = guard_digests;
 }

@@ -136,6 +136,9 @@ extern void store_remove_temporary(const char *path);
  * the image at its end, it is removed again.  Waits for other transactions that do the same. */
 extern void store_adopt(const char *temporary, const uint8 *digest);
 
+/* Whether this transaction has imported the image of this digest. */
+extern bool store_adopted(const uint8 *digest);
+
 /* Hooks and callbacks; in _PG_init. */
 extern void store_init(void);
 

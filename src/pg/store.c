@@ -297,17 +297,26 @@ create_marker(const uint8 *digest)
 	fsync_fname(STORE_DIRECTORY, true);
 }
 
+bool
+store_adopted(const uint8 *digest)
+{
+	ListCell *cell;
+
+	foreach (cell, adopted)
+		if (memcmp(((Adopted *) lfirst(cell))->digest, digest, IMAGE_DIGEST_BYTES) == 0)
+			return true;
+	return false;
+}
+
 void
 store_adopt(const char *temporary, const uint8 *digest)
 {
 	MemoryContext old;
 	Adopted		 *image;
-	ListCell	 *cell;
 
 	lock_digest(digest);
-	foreach (cell, adopted)
-		if (memcmp(((Adopted *) lfirst(cell))->digest, digest, IMAGE_DIGEST_BYTES) == 0)
-			return remove_file(temporary);
+	if (store_adopted(digest))
+		return remove_file(temporary);
 
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	image = palloc0(sizeof(Adopted));
