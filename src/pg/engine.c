@@ -35,7 +35,9 @@
 
 #define SPIN_US 30		  /* after a batch, before the engine sleeps */
 #define YIELD_MAX_US 2000 /* for the requests of the sessions that the last batch woke */
-#define SHARES 8		  /* parts of a batch that one request gets before others */
+#define THREAD_TOKENS                                                                              \
+	2048		 /* of a batch, for each thread, unless pg_infer.batch_tokens says otherwise */
+#define SHARES 8 /* parts of a batch that one request gets before others */
 #define LOADING_POLL_MS 1
 
 typedef struct Engines
@@ -67,6 +69,7 @@ static int		  n_parts;
 static RunItem	 *items; /* of the batch */
 static int		  n_items, items_room;
 static long		  n_tokens;
+static int		  most_tokens; /* a batch may have: pg_infer.batch_tokens, or what suits the team */
 static int		  last_requests;	  /* of the last batch */
 static instr_time last_end;			  /* when its waiters had been woken */
 static bool		  may_spin;			  /* nothing has been waited for since */
@@ -278,7 +281,7 @@ static void
 take_requests(Resident *resident)
 {
 	int			first = n_active, kept = n_active;
-	int			share = infer_batch_tokens / SHARES;
+	int			share = Max(most_tokens / SHARES, 1);
 	long		planned = 0;
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -290,7 +293,7 @@ take_requests(Resident *resident)
 
 	queue_lock(LW_EXCLUSIVE);
 	for (Slot *slot = queue_first(resident->entry), *next;
-		 slot != NULL && slot->kind == REQUEST_EMBED && planned < infer_batch_tokens; slot = next)
+		 slot != NULL && slot->kind == REQUEST_EMBED && planned < most_tokens; slot = next)
 	{
 		next = queue_next(slot);
 		queue_take(slot, this_engine, now);
@@ -315,9 +318,9 @@ take_requests(Resident *resident)
 	n_active = kept;
 }
 
-/* Adds the next items of a request, up to limit tokens (one item at least) and as far as the batch has room. */
+/* Adds the next items of a request, up to limit tokens (one item at least), as far as the batch has room. */
 static void
-add_items(Part *part, long limit)
+add_items(Part *part, long limit, long room)
 {
 	EmbedPayload *payload = part->slot->payload;
 	const int32	 *offsets = embed_payload_offsets(payload);
@@ -330,8 +333,8 @@ add_items(Part *part, long limit)
 	{
 		int length = offsets[i + 1] - offsets[i];
 
-		if ((n_items > 0 && n_tokens + length > infer_batch_tokens) ||
-			(added > 0 && added + length > limit) || n_items == items_room)
+		if ((n_items > 0 && n_tokens + length > room) || (added > 0 && added + length > limit) ||
+			n_items == items_room)
 			return;
 		items[n_items++] = (RunItem){.ids = ids + offsets[i],
 									 .type_ids = type_ids + offsets[i],
@@ -346,25 +349,45 @@ add_items(Part *part, long limit)
 	}
 }
 
-/* First each active request of the model gets its share, then the oldest what is left. */
+/* Tokens that the engine has yet to compute for a request. */
+static long
+tokens_left(const Slot *slot)
+{
+	const int32 *offsets = embed_payload_offsets(slot->payload);
+
+	return offsets[slot->n_items] - offsets[slot->n_done];
+}
+
+/* First each active request of the model gets its share, then the oldest what is left.  What takes several
+ * batches and has no company gets equal ones, not full ones and a rest. */
 static void
 fill_batch(const Resident *resident)
 {
+	long left = 0, room = most_tokens;
+
 	n_parts = n_items = 0;
 	n_tokens = 0;
-	if (items_room < infer_batch_tokens)
+	if (items_room < most_tokens)
 	{
-		items_room = infer_batch_tokens;
+		items_room = most_tokens;
 		items = repalloc(items, items_room * sizeof(RunItem));
 	}
 	for (int i = 0; i < n_active; i++)
 		if (active[i]->entry == resident->entry)
 		{
-			parts[n_parts] = (Part){.slot = active[i]};
-			add_items(&parts[n_parts++], infer_batch_tokens / SHARES);
+			parts[n_parts++] = (Part){.slot = active[i]};
+			left += tokens_left(active[i]);
 		}
+	if (left > most_tokens && queue_waiting() == 0)
+	{
+		long batches = (left + most_tokens - 1) / most_tokens;
+
+		room = (left + batches - 1) / batches;
+	}
 	for (int i = 0; i < n_parts; i++)
-		add_items(&parts[i], infer_batch_tokens);
+		add_items(&parts[i], most_tokens / SHARES, room);
+	for (int i = 0; i < n_parts; i++)
+		add_items(&parts[i], most_tokens, room);
 }
 
 /* From here on a backend that gives up lowers live, and the last one stops the batch.  False: nobody waits. */
@@ -420,7 +443,7 @@ count_batch(Resident *resident, int64 run_us)
 	count(resident, COUNT_BATCHES, 1);
 	count(resident, COUNT_ITEMS, n_items);
 	count(resident, COUNT_TOKENS, n_tokens);
-	count(resident, COUNT_CAPACITY, Max(n_tokens, infer_batch_tokens));
+	count(resident, COUNT_CAPACITY, Max(n_tokens, most_tokens));
 	count(resident, COUNT_RUN_US, run_us);
 	if (resident->least_us == 0 || run_us < resident->least_us)
 		resident->least_us = run_us;
@@ -617,7 +640,7 @@ let_sessions_catch_up(const Resident *resident)
 
 	if (last_requests < 2 || n_active > 0)
 		return;
-	while (queue_waiting() < last_requests && queue_waiting_tokens() < infer_batch_tokens &&
+	while (queue_waiting() < last_requests && queue_waiting_tokens() < most_tokens &&
 		   !InterruptPending && microseconds_since(last_end) < limit)
 		sched_yield();
 }
@@ -642,6 +665,12 @@ spin(void)
 }
 
 static void
+set_most_tokens(void)
+{
+	most_tokens = infer_batch_tokens ? infer_batch_tokens : THREAD_TOKENS * team_size(team);
+}
+
+static void
 step(void)
 {
 	static uint32 wait_event = 0;
@@ -657,6 +686,7 @@ step(void)
 
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		set_most_tokens();
 		if (this_engine == 0 && strcmp(preload, infer_preload_models) != 0)
 			residents_preload();
 	}
@@ -787,14 +817,15 @@ start(void)
 
 	active = MemoryContextAlloc(TopMemoryContext, queue_slots() * sizeof(Slot *));
 	parts = MemoryContextAlloc(TopMemoryContext, queue_slots() * sizeof(Part));
-	items_room = infer_batch_tokens;
-	items = MemoryContextAlloc(TopMemoryContext, items_room * sizeof(RunItem));
+	items = MemoryContextAlloc(TopMemoryContext, sizeof(RunItem));
+	items_room = 1;
 	before_shmem_exit(engine_exit, 0);
 
 	if ((kernels = kernels_select((Isa) infer_isa, &error)) == NULL ||
 		(team = start_team(&error)) == NULL || (runner = runner_create(team, &error)) == NULL)
 		cannot_start(&error);
 	strlcpy(shared->isa, kernels->name, sizeof shared->isa);
+	set_most_tokens();
 	residents_init(this_engine, kernels, runner);
 	if (this_engine == 0)
 		residents_preload();

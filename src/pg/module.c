@@ -21,7 +21,7 @@ extern PGDLLEXPORT void _PG_init(void);
 #define QUEUE_MEMORY_MIN_KB 1024
 
 int	  infer_threads = 0, infer_engines = 0, infer_memory_kb = 0, infer_queue_memory_kb = 64 * 1024;
-int	  infer_batch_tokens = 4096, infer_isa = ISA_AUTO;
+int	  infer_batch_tokens = 0, infer_isa = ISA_AUTO;
 char *infer_model_directory = "", *infer_preload_models = "";
 bool  infer_preloaded = false;
 
@@ -83,9 +83,10 @@ define_settings(void)
 	DefineCustomIntVariable("pg_infer.memory", "Limits the size of all models loaded at a time.",
 							"0 means no limit.", &infer_memory_kb, 0, 0, MAX_KILOBYTES, PGC_SIGHUP,
 							GUC_UNIT_KB, NULL, NULL, NULL);
-	DefineCustomIntVariable(
-		"pg_infer.batch_tokens", "Sets how many tokens an engine computes at a time at most.", NULL,
-		&infer_batch_tokens, 4096, 64, 1024 * 1024, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_infer.batch_tokens",
+							"Sets how many tokens an engine computes at a time at most.",
+							"0 means 2048 for each of its threads.", &infer_batch_tokens, 0, 0,
+							1024 * 1024, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("pg_infer.model_directory",
 							   "Sets the directory that relative paths of create_model start from.",
 							   NULL, &infer_model_directory, "", PGC_SUSET, 0, NULL, NULL, NULL);
