@@ -28,6 +28,7 @@
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "common/file_perm.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/fd.h"
@@ -641,6 +642,60 @@ transaction_callback(XactEvent event, void *argument)
 		default:
 			break;
 	}
+}
+
+/* ---- imports under way, which their temporary files tell of ---- */
+
+typedef struct Progress
+{
+	int	  pid;
+	int64 bytes;
+} Progress;
+
+static void
+add_progress(EntryKind kind, const char *name, const uint8 *digest, Oid database, void *argument)
+{
+	List	  **imports = argument;
+	Progress   *import = NULL;
+	char		path[MAXPGPATH];
+	struct stat status;
+	ListCell   *cell;
+	int			pid;
+
+	snprintf(path, sizeof path, "%s/%s", STORE_DIRECTORY, name);
+	if (kind != ENTRY_TEMPORARY || sscanf(name, "tmp.%d.", &pid) != 1 || stat(path, &status) != 0)
+		return;
+	foreach (cell, *imports)
+		if (((Progress *) lfirst(cell))->pid == pid)
+			import = lfirst(cell);
+	if (import == NULL)
+	{
+		import = palloc0(sizeof(Progress));
+		import->pid = pid;
+		*imports = lappend(*imports, import);
+	}
+	import->bytes += status.st_size;
+}
+
+PG_FUNCTION_INFO_V1(infer_stat_get_imports);
+Datum
+infer_stat_get_imports(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	List		  *imports = NIL;
+	ListCell	  *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	each_entry(add_progress, &imports);
+	foreach (cell, imports)
+	{
+		Progress *import = lfirst(cell);
+		Datum	  values[] = {Int32GetDatum(import->pid), Int64GetDatum(import->bytes)};
+		bool	  nulls[] = {false, false};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }
 
 /* ---- hooks ---- */

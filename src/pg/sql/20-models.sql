@@ -76,3 +76,14 @@ COMMENT ON COLUMN infer.models.resident IS 'whether the weights are in memory';
 COMMENT ON COLUMN infer.models.state IS 'stored (not in memory), loading, resident, failed; missing or damaged: its image';
 COMMENT ON COLUMN infer.models.previous IS 'digests that infer.update_model has replaced and infer.prune_model removes';
 GRANT SELECT ON infer.models TO PUBLIC;
+
+CREATE FUNCTION infer.stat_get_imports(OUT pid integer, OUT bytes_written bigint) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', 'infer_stat_get_imports';
+COMMENT ON FUNCTION infer.stat_get_imports() IS 'what view infer.stat_progress_import reads';
+
+CREATE VIEW infer.stat_progress_import AS
+SELECT i.pid, a.datid, a.datname, a.usename, a.query_start AS started_at, i.bytes_written
+FROM infer.stat_get_imports() i JOIN pg_catalog.pg_stat_activity a USING (pid);
+COMMENT ON VIEW infer.stat_progress_import IS 'infer.create_model and infer.update_model under way';
+COMMENT ON COLUMN infer.stat_progress_import.bytes_written IS 'size of the image so far, its intermediate files included';
+GRANT SELECT ON infer.stat_progress_import TO PUBLIC;
