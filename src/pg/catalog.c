@@ -417,7 +417,7 @@ digest_by_prefix(const ModelServer *server, const char *prefix)
 	return found;
 }
 
-static void digest_unknown(const ModelServer *server, const char *digits) pg_attribute_noreturn();
+static void digest_unknown(const ModelServer *server, const char *digits) __attribute__((noreturn));
 
 static void
 digest_unknown(const ModelServer *server, const char *digits)

@@ -346,7 +346,7 @@ printed(StringInfo text)
 }
 
 /* Throws {"error": {"code", "message", "detail", "hint"}}. */
-static void report_refusal(JsonbContainer *refusal) pg_attribute_noreturn();
+static void report_refusal(JsonbContainer *refusal) __attribute__((noreturn));
 
 static void
 report_refusal(JsonbContainer *refusal)
@@ -365,7 +365,7 @@ report_refusal(JsonbContainer *refusal)
 }
 
 /* Throws for a command that ended without an answer. */
-static void report_failure(Child *child, int status) pg_attribute_noreturn();
+static void report_failure(Child *child, int status) __attribute__((noreturn));
 
 static void
 report_failure(Child *child, int status)

@@ -38,7 +38,7 @@
 /* ---- report.c ---- */
 
 /* Throws the core's error; model (may be NULL) is named in the message: model "minilm": ... */
-extern void report_error(const Error *error, const char *model) pg_attribute_noreturn();
+extern void report_error(const Error *error, const char *model) __attribute__((noreturn));
 /*
  * The SQLSTATE of an ErrorCode:
  *	 ERR_ARGUMENT	  22023 invalid_parameter_value
@@ -177,7 +177,7 @@ extern void require_weights(const ModelHandle *handle);
 extern void require_tokenizer(const ModelHandle *handle);
 
 /* Throws an error about a missing image: how to make it again. */
-extern void report_image_error(const Error *error, const char *model) pg_attribute_noreturn();
+extern void report_image_error(const Error *error, const char *model) __attribute__((noreturn));
 
 /* The arena for one call's tokenization; reset by whoever starts a call.  Capped. */
 extern Arena *backend_arena(void);
