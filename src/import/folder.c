@@ -1,5 +1,5 @@
 /*
- * folder.c: the settings files of sentence-transformers, and model_max_length.
+ * folder.c: the settings files of sentence-transformers.
  *
  * As sentence_transformers.SentenceTransformer and its Transformer, Pooling and Normalize modules read them.
  */
@@ -14,8 +14,6 @@
 #include "import/json.h"
 #include "import/options.h"
 
-#define SANE_LENGTH (1 << 30) /* a model_max_length beyond it means "none" */
-
 /* Names that the Transformer module's settings may have. */
 static const char *const sentence_configs[] = {
 	"sentence_bert_config.json",	   "sentence_roberta_config.json",
@@ -23,6 +21,8 @@ static const char *const sentence_configs[] = {
 	"sentence_albert_config.json",	   "sentence_xlm-roberta_config.json",
 	"sentence_xlnet_config.json",
 };
+
+#define N_SENTENCE_CONFIGS (sizeof sentence_configs / sizeof sentence_configs[0])
 
 bool
 folder_path(char path[FOLDER_MAX_PATH], const char *directory, const char *name, Error *error)
@@ -176,47 +176,27 @@ read_modules(Folder *folder, const char *directory, Error *error)
 	return ok;
 }
 
-/* ---- lengths ---- */
+/* ---- the Transformer module ---- */
 
-/* Lowers max_length to a number that a settings file has; what is no sane length counts as none. */
-static void
-lower_length(Folder *folder, const json_t *settings, const char *key)
+static bool
+read_transformer(Folder *folder, Error *error)
 {
+	bool	ok = true;
+	json_t *settings = NULL;
 	int64_t length;
 
-	if (json_whole(json_object_get(settings, key), &length) && length >= 1 &&
-		length <= SANE_LENGTH && length < folder->max_length)
-		folder->max_length = (int) length;
-}
-
-/* max_seq_length, or where there is none the tokenizer's model_max_length. */
-static bool
-read_lengths(Folder *folder, Error *error)
-{
-	bool	ok, lower_case = false, tokenizer_lower_case;
-	json_t *settings;
-
-	for (size_t i = 0; i < sizeof sentence_configs / sizeof sentence_configs[0]; i++)
+	for (size_t i = 0; settings == NULL && i < N_SENTENCE_CONFIGS; i++)
 	{
 		settings = read_settings(folder->transformer, sentence_configs[i], &ok, error);
 		if (!ok)
 			return false;
-		if (settings == NULL)
-			continue;
-		lower_length(folder, settings, "max_seq_length");
-		lower_case = json_is_true(json_object_get(settings, "do_lower_case"));
-		json_decref(settings);
-		break;
 	}
-	settings = read_settings(folder->transformer, "tokenizer_config.json", &ok, error);
-	if (!ok)
-		return false;
-	lower_length(folder, settings, "model_max_length");
-	tokenizer_lower_case = json_is_true(json_object_get(settings, "do_lower_case"));
+	if (json_whole(json_object_get(settings, "max_seq_length"), &length) && length >= 1 &&
+		length <= INT_MAX)
+		folder->max_seq_length = (int) length;
+	folder->lower_case = json_is_true(json_object_get(settings, "do_lower_case"));
 	json_decref(settings);
-	return !lower_case || tokenizer_lower_case ||
-		   error_set(error, ERR_UNSUPPORTED,
-					 "do_lower_case is not supported where the tokenizer does not lower-case");
+	return true;
 }
 
 /* ---- prompts ---- */
@@ -272,10 +252,7 @@ read_prompts(Folder *folder, Arena *arena, const char *directory, Error *error)
 bool
 folder_read(Folder *folder, Arena *arena, const char *directory, Error *error)
 {
-	*folder = (Folder){.pooling = POOLING_MEAN, .max_length = INT_MAX};
-	if (!read_modules(folder, directory, error) || !read_lengths(folder, error) ||
-		!read_prompts(folder, arena, directory, error))
-		return false;
-	folder->has_fast = folder_has(folder->transformer, "tokenizer.json");
-	return true;
+	*folder = (Folder){.pooling = POOLING_MEAN};
+	return read_modules(folder, directory, error) && read_transformer(folder, error) &&
+		   read_prompts(folder, arena, directory, error);
 }

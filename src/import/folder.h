@@ -17,11 +17,11 @@ typedef struct Folder
 	char	transformer[FOLDER_MAX_PATH]; /* directory of config, weights and tokenizer */
 	Pooling pooling;
 	bool	normalize;
-	int		max_length; /* the lower of max_seq_length and model_max_length; INT_MAX: neither */
+	int		max_seq_length;		/* of the Transformer module; 0: none */
+	bool	lower_case;			/* it lower-cases the text first */
 	const char *const *prompts; /* name, text, name, text, ... */
 	int				   n_prompts;
 	const char		  *default_prompt; /* a name, or NULL */
-	bool			   has_fast;	   /* tokenizer.json is there */
 } Folder;
 
 /* Reads the settings of a directory.  A module or pooling that is not implemented is ERR_UNSUPPORTED. */

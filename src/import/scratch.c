@@ -43,18 +43,19 @@ scratch_catch_signals(void)
 }
 
 const char *
-scratch_name(const char *directory, const char *suffix, Error *error)
+scratch_name(const char *stem, const char *suffix, Error *error)
 {
 	for (int i = 0; i < SLOTS; i++)
 	{
 		if (atomic_load(&slots[i].used))
 			continue;
-		if (snprintf(slots[i].name, MAX_PATH, "%s/pg_infer-%ld.%s.tmp", directory, (long) getpid(),
-					 suffix) >= MAX_PATH)
+		if (snprintf(slots[i].name, MAX_PATH, "%s.%ld.%s", stem, (long) getpid(), suffix) >=
+			MAX_PATH)
 		{
-			error_set(error, ERR_LIMIT, "the path \"%.200s\" is too long", directory);
+			error_set(error, ERR_LIMIT, "the path \"%.200s\" is too long", stem);
 			return NULL;
 		}
+		unlink(slots[i].name);
 		atomic_store(&slots[i].used, true);
 		return slots[i].name;
 	}

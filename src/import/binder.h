@@ -1,8 +1,8 @@
 /*
- * bind.h: a family's tensors from a checkpoint into an image.
+ * binder.h: a family's tensors from a checkpoint into an image.
  */
-#ifndef IMPORT_BIND_H
-#define IMPORT_BIND_H
+#ifndef IMPORT_BINDER_H
+#define IMPORT_BINDER_H
 
 #include "import/checkpoint.h"
 #include "model/model.h"

@@ -1,10 +1,10 @@
 /*
- * bind.c: the importer's binder.
+ * binder.c: the importer's binder.
  *
  * It looks names up with and without the family's base prefix, and under the names that LayerNorm's weights had
  * before 2019 (gamma, beta).  One tensor after the other is read, packed and written.
  */
-#include "import/bind.h"
+#include "import/binder.h"
 
 #include <float.h>
 #include <math.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define MAX_NAME 1280
-#define MAX_BF16 0x1.fep127f /* the largest finite bf16 */
+#define MAX_BF16 3.3895314e38f /* the largest finite bf16 */
 
 typedef struct IndexEntry
 {
