@@ -50,11 +50,10 @@ pg_infer--$(EXTVERSION).sql: $(sort $(wildcard src/pg/sql/*.sql))
 
 all: build/pg_infer
 
-LIBPGCOMMON = $(shell $(PG_CONFIG) --pkglibdir)/../libpgcommon.a
 build/pg_infer: $(COMMAND_OBJS) $(CORE_OBJS)
 	@mkdir -p build
-	$(CC) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) \
-		$(libpq_pgport) -lpgcommon -lpgport -lcrypto
+	$(CC) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) \
+		-lpgcommon -lpgport -lcrypto
 
 install: install-command
 install-command: build/pg_infer
