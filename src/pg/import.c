@@ -109,9 +109,9 @@ import_directory(const char *path)
 	return directory;
 }
 
-/* The bytes of a directory's files. */
+/* The bytes of a directory's files, those of its folders included. */
 static uint64
-directory_size(const char *directory)
+directory_size(const char *directory, int depth)
 {
 	DIR			  *dir = AllocateDir(directory);
 	struct dirent *entry;
@@ -122,8 +122,13 @@ directory_size(const char *directory)
 		char	   *path = psprintf("%s/%s", directory, entry->d_name);
 		struct stat status;
 
-		if (stat(path, &status) == 0 && S_ISREG(status.st_mode))
-			size += status.st_size;
+		if (entry->d_name[0] != '.' && stat(path, &status) == 0)
+		{
+			if (S_ISREG(status.st_mode))
+				size += status.st_size;
+			else if (S_ISDIR(status.st_mode) && depth > 0)
+				size += directory_size(path, depth - 1);
+		}
 		pfree(path);
 	}
 	FreeDir(dir);
@@ -450,7 +455,7 @@ import_run(const char *directory, const char *output, List *options, uint8 *dige
 {
 	char  *command = command_path();
 	char **arguments = command_arguments(directory, output, options);
-	rlim_t bytes = LEAST_MEMORY + MEMORY_FACTOR * directory_size(directory);
+	rlim_t bytes = LEAST_MEMORY + MEMORY_FACTOR * directory_size(directory, 1);
 	Child  child = {.streams = {-1, -1}, .output = output};
 	int	   status = 0;
 

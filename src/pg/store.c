@@ -330,6 +330,9 @@ store_adopt(const char *temporary, const uint8 *digest)
 		create_marker(digest);
 	else if (image_intact(digest))
 		return remove_file(temporary);
+	if (chmod(temporary, pg_file_create_mode) != 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not set permissions of file \"%s\": %m", temporary)));
 	durable_rename(temporary, image_path(digest), ERROR);
 }
 
