@@ -10,31 +10,11 @@
 
 static const char *const precision_names[] = {
 	[PRECISION_FP32] = "fp32", [PRECISION_BF16] = "bf16", [PRECISION_INT8] = "int8"};
-static const char *const truncate_names[] = {
-	[TRUNCATE_ERROR] = "error", [TRUNCATE_END] = "end", [TRUNCATE_START] = "start"};
 
 const char *
 precision_name(Precision precision)
 {
 	return precision_names[precision];
-}
-
-const char *
-truncate_name(Truncate truncate)
-{
-	return truncate_names[truncate];
-}
-
-bool
-truncate_from_name(const char *name, Truncate *truncate)
-{
-	for (int i = 0; i < 3; i++)
-		if (strcmp(truncate_names[i], name) == 0)
-		{
-			*truncate = (Truncate) i;
-			return true;
-		}
-	return false;
 }
 
 void

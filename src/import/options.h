@@ -36,7 +36,5 @@ extern bool import_option(ImportOptions *options, Arena *arena, const char *name
 						  Error *error);
 
 extern const char *precision_name(Precision precision);
-extern const char *truncate_name(Truncate truncate);
-extern bool		   truncate_from_name(const char *name, Truncate *truncate);
 
 #endif

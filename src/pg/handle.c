@@ -41,20 +41,6 @@ report_image_error(const Error *error, const char *model)
 	report_error(&described, model);
 }
 
-static bool
-truncate_from_name(const char *name, Truncate *truncate)
-{
-	static const char *const names[] = {"error", "end", "start"};
-
-	for (int i = 0; i < lengthof(names); i++)
-		if (strcmp(name, names[i]) == 0)
-		{
-			*truncate = (Truncate) i;
-			return true;
-		}
-	return false;
-}
-
 /* What the importer stored about the model; image is open. */
 static bool
 read_params(ModelHandle *handle, Error *error)

@@ -6,6 +6,28 @@
 #include "tok/component.h"
 
 #include <stdio.h>
+#include <string.h>
+
+static const char *const truncate_names[] = {
+	[TRUNCATE_ERROR] = "error", [TRUNCATE_END] = "end", [TRUNCATE_START] = "start"};
+
+const char *
+truncate_name(Truncate truncate)
+{
+	return truncate_names[truncate];
+}
+
+bool
+truncate_from_name(const char *name, Truncate *truncate)
+{
+	for (int i = 0; i < 3; i++)
+		if (strcmp(truncate_names[i], name) == 0)
+		{
+			*truncate = (Truncate) i;
+			return true;
+		}
+	return false;
+}
 
 static const void *
 find_in_image(void *argument, const char *name, size_t *size)

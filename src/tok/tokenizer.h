@@ -22,6 +22,10 @@ typedef enum Truncate
 	TRUNCATE_START
 } Truncate;
 
+/* "error", "end", "start". */
+extern const char *truncate_name(Truncate truncate);
+extern bool		   truncate_from_name(const char *name, Truncate *truncate);
+
 /* One text or pair as the model takes it; arrays live in the caller's arena. */
 typedef struct Encoding
 {
