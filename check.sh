@@ -41,7 +41,7 @@ layer() {
     "$@" >"$log" 2>&1
     status=$?
     read -r good bad skipped < <(awk '
-        /^ok .*# (SKIP|skip)/ { skipped++; next }
+        /^(not )?ok .*# (SKIP|skip)/ { skipped++; next }
         /^ok / || /^(test | +)[^ ]+ +\.\.\. ok( |$)/ { good++ }
         /^not ok / || /^(test | +)[^ ]+ +\.\.\. (FAILED|failed)/ { bad++ }
         END { print good + 0, bad + 0, skipped + 0 }' "$log")
@@ -118,7 +118,6 @@ clusters() {
     local pgxs
     pgxs=$(dirname "$($PG_CONFIG --pgxs)")/..
     in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE TESTDIR="$tree" PG_REGRESS="$pgxs/test/regress/pg_regress" \
-        PG_INFER_MINILM="$scratch/models/minilm" \
         prove --verbose -I "$pgxs/test/perl" -I test/perl --ext .pl --recurse test/t
 }
 
@@ -131,6 +130,7 @@ need model tools/fetch-minilm
 cluster_scratch
 copy_tree
 cluster_model build/models/minilm
+export PG_INFER_MINILM=$scratch/models/minilm
 cluster_model test/models/tiny-bert
 
 layer style tools/style-check

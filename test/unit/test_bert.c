@@ -1,7 +1,7 @@
 /*
  * test_bert.c: BERT against transformers (test/reference/make_bert.py), through an import.
  *
- * With PG_INFER_TEST_MINILM naming the folder of all-MiniLM-L6-v2, that model too.
+ * With PG_INFER_MINILM naming the folder of all-MiniLM-L6-v2, that model too.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -292,7 +292,7 @@ cosines(const float *a, const float *b, int n, double *mean, double *least)
 static void
 minilm_is_that_of_sentence_transformers(void **state)
 {
-	const char *folder = getenv("PG_INFER_TEST_MINILM");
+	const char *folder = getenv("PG_INFER_MINILM");
 	Expected	texts;
 	size_t		n_hidden, n_vectors;
 	float	   *hidden, *vectors, *computed, *fp32, *bf16, *int8;
@@ -301,7 +301,7 @@ minilm_is_that_of_sentence_transformers(void **state)
 
 	if (folder == NULL)
 	{
-		print_message("PG_INFER_TEST_MINILM is not set\n");
+		print_message("PG_INFER_MINILM is not set\n");
 		skip();
 	}
 	texts = expected_read(FIXTURES "/minilm/ids.bin");
