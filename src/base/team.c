@@ -1,11 +1,11 @@
 /*
  * team.c: a fixed set of threads, and the step that they share.
  *
- * The leader publishes a step: what to run, and a ticket, which is the step's number and how many of its items
- * nobody has taken.  Taking an item is one compare-and-swap on the ticket.  The leader goes on only when all items
- * are done, so while a ticket has items left the fields beside it are that step's; a member that comes late and
- * reads the fields of the next step fails to take its item, and looks again.  Whoever finishes the last item
- * says so.
+ * The leader publishes a step: what to run, and a ticket for each thread, which is the step's number and how many
+ * items of the thread's share nobody has taken.  Taking an item is one compare-and-swap on a ticket, at first on
+ * one's own, then on those of others.  The leader goes on only when all items are done, so while a ticket has
+ * items left the fields of the step are those it was made with; a thread that comes late and reads the fields of
+ * the next step fails to take its item, and looks again.
  *
  * Waiting is spinning for a moment and then sleeping.  Waking a thread costs tens of microseconds, a look at a
  * word a fraction of one; but a thread that spins takes its processor from others, so the spinning is bounded,
@@ -30,7 +30,7 @@
 
 /* ---- gates ---- */
 
-/* A word that one thread changes and others wait for. */
+/* A word that some threads change and others wait for. */
 typedef struct Gate
 {
 	_Alignas(CACHE_LINE) atomic_uint word;
@@ -74,54 +74,54 @@ now_ns(void)
 	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Sleeps until the word is no longer old. */
+/* True when what a waiter waits for has come: the word is no longer (wanted false) or at last (wanted true) value. */
+static bool
+gate_open(Gate *gate, unsigned value, bool wanted, memory_order order)
+{
+	return (atomic_load_explicit(&gate->word, order) == value) == wanted;
+}
+
 static void
-gate_sleep(Gate *gate, unsigned old)
+gate_sleep(Gate *gate, unsigned value, bool wanted)
 {
 	pthread_mutex_lock(&gate->lock);
 	atomic_fetch_add(&gate->sleepers, 1);
-	if (atomic_load(&gate->word) != old)
+	if (gate_open(gate, value, wanted, memory_order_seq_cst))
 		atomic_fetch_sub(&gate->sleepers, 1);
 	else
 		do
 			pthread_cond_wait(&gate->opened, &gate->lock);
-		while (atomic_load(&gate->word) == old);
+		while (!gate_open(gate, value, wanted, memory_order_seq_cst));
 	pthread_mutex_unlock(&gate->lock);
 }
 
-/* Waits until the word is no longer old, and returns it. */
-static unsigned
-gate_wait(Gate *gate, unsigned old, int spin_us)
+/* Waits until gate_open. */
+static void
+gate_wait(Gate *gate, unsigned value, bool wanted, int spin_us)
 {
-	unsigned word = atomic_load_explicit(&gate->word, memory_order_acquire);
+	int64_t end = 0;
 
-	if (word == old && spin_us > 0)
+	for (int i = 1; !gate_open(gate, value, wanted, memory_order_acquire); i++)
 	{
-		int64_t end = now_ns() + (int64_t) spin_us * 1000;
-
-		do
-			for (int i = 0; i < SPIN_LOOKS && word == old; i++)
-			{
-				relax();
-				word = atomic_load_explicit(&gate->word, memory_order_acquire);
-			}
-		while (word == old && now_ns() < end);
+		relax();
+		if (i % SPIN_LOOKS != 0)
+			continue;
+		if (end == 0)
+			end = now_ns() + (int64_t) spin_us * 1000;
+		else if (now_ns() >= end)
+		{
+			gate_sleep(gate, value, wanted);
+			return;
+		}
 	}
-	if (word == old)
-	{
-		gate_sleep(gate, old);
-		word = atomic_load_explicit(&gate->word, memory_order_acquire);
-	}
-	return word;
 }
 
-/* Sets the word and wakes whoever sleeps.  The word is stored before sleepers is read, and a sleeper counts itself
- * before it reads the word, both sequentially consistent: one of the two sees the other.  Those that are woken
- * count no more, so that steps that follow at once do not wake them again. */
+/* Wakes whoever sleeps, after the word was changed.  The word is changed before sleepers is read, and a sleeper
+ * counts itself before it reads the word, all sequentially consistent: one of the two sees the other.  Those that
+ * are woken count no more, so that changes that follow at once do not wake them again. */
 static void
-gate_set(Gate *gate, unsigned word)
+gate_wake(Gate *gate)
 {
-	atomic_store(&gate->word, word);
 	if (atomic_load(&gate->sleepers) > 0)
 	{
 		pthread_mutex_lock(&gate->lock);
@@ -137,33 +137,40 @@ typedef void (*ItemFunction)(void *argument, int item, int rank);
 
 typedef struct Member
 {
+	_Alignas(CACHE_LINE) _Atomic uint64_t ticket; /* step << 32 | items of its share to be taken */
 	Team	 *team;
 	int		  rank;
-	pthread_t thread;
+	pthread_t thread; /* the leader, rank 0, has none */
 } Member;
 
 struct Team
 {
-	Gate published; /* the number of the present step */
-	Gate finished;	/* the number of the last step whose last item a member did */
-	_Alignas(CACHE_LINE) _Atomic uint64_t ticket; /* step << 32 | items that nobody has taken */
-	_Alignas(CACHE_LINE) atomic_int left;		  /* items of the step that are not done */
+	Gate published;										 /* the number of the present step */
+	Gate left;											 /* how many of its items are not done */
 	_Alignas(CACHE_LINE) _Atomic(ItemFunction) function; /* NULL: the end */
 	_Atomic(void *) argument;
 	atomic_int		n_items;
 	int				size, spin_us;
 	bool			leader_bound; /* then leader_cpus is where it ran before */
 	cpu_set_t		leader_cpus;
-	Member			members[]; /* (size); [0] is the leader's and has no thread */
+	Member			members[]; /* (size) */
 };
 
-/* Takes and does items until none are left to take.  When the last one to be done was among them, the number
- * of its step; else 0. */
-static unsigned
-take_items(Team *team, int rank)
+/* Where the share of a rank begins. */
+static int
+share_begin(int n, int size, int rank)
 {
-	uint64_t ticket = atomic_load_explicit(&team->ticket, memory_order_acquire);
-	unsigned last = 0;
+	return (int) ((int64_t) n * rank / size);
+}
+
+/* Takes and does items of the share of rank owner; how many.  As long as one of them is not counted in the team's
+ * gate "left", the step can't change. */
+static unsigned
+take_share(Team *team, int owner, int rank)
+{
+	_Atomic uint64_t *share = &team->members[owner].ticket;
+	uint64_t		  ticket = atomic_load_explicit(share, memory_order_acquire);
+	unsigned		  done = 0;
 
 	while ((uint32_t) ticket > 0)
 	{
@@ -171,15 +178,26 @@ take_items(Team *team, int rank)
 		void		*argument = atomic_load_explicit(&team->argument, memory_order_relaxed);
 		int			 n = atomic_load_explicit(&team->n_items, memory_order_relaxed);
 
-		if (!atomic_compare_exchange_weak_explicit(&team->ticket, &ticket, ticket - 1,
-												   memory_order_acq_rel, memory_order_acquire))
+		if (!atomic_compare_exchange_weak_explicit(share, &ticket, ticket - 1, memory_order_acq_rel,
+												   memory_order_acquire))
 			continue;
-		function(argument, n - (int) (uint32_t) ticket, rank);
-		if (atomic_fetch_sub_explicit(&team->left, 1, memory_order_acq_rel) == 1)
-			last = (unsigned) (ticket >> 32);
-		ticket = atomic_load_explicit(&team->ticket, memory_order_acquire);
+		function(argument, share_begin(n, team->size, owner + 1) - (int) (uint32_t) ticket, rank);
+		done++;
+		ticket = atomic_load_explicit(share, memory_order_acquire);
 	}
-	return last;
+	return done;
+}
+
+/* One's own share, then what is left of others'. */
+static void
+take_items(Team *team, int rank)
+{
+	unsigned done = 0;
+
+	for (int i = 0; i < team->size; i++)
+		done += take_share(team, (rank + i) % team->size, rank);
+	if (done > 0 && atomic_fetch_sub(&team->left.word, done) == done)
+		gate_wake(&team->left);
 }
 
 static void *
@@ -191,39 +209,38 @@ member_main(void *argument)
 
 	for (;;)
 	{
-		unsigned last;
-
-		step = gate_wait(&team->published, step, team->spin_us);
+		gate_wait(&team->published, step, false, team->spin_us);
+		step = atomic_load_explicit(&team->published.word, memory_order_acquire);
 		if (atomic_load_explicit(&team->function, memory_order_relaxed) == NULL)
 			return NULL;
-		last = take_items(team, member->rank);
-		if (last != 0)
-			gate_set(&team->finished, last);
+		take_items(team, member->rank);
 	}
 }
 
-/* Returns the step's number, which is never 0. */
-static unsigned
+static void
 publish(Team *team, ItemFunction function, void *argument, int n)
 {
 	unsigned step = atomic_load_explicit(&team->published.word, memory_order_relaxed) + 1;
 
-	step += step == 0;
 	atomic_store_explicit(&team->function, function, memory_order_relaxed);
 	atomic_store_explicit(&team->argument, argument, memory_order_relaxed);
 	atomic_store_explicit(&team->n_items, n, memory_order_relaxed);
-	atomic_store_explicit(&team->left, n, memory_order_relaxed);
-	atomic_store_explicit(&team->ticket, (uint64_t) step << 32 | (unsigned) n,
-						  memory_order_release);
-	gate_set(&team->published, step);
-	return step;
+	atomic_store_explicit(&team->left.word, (unsigned) n, memory_order_relaxed);
+	for (int rank = 0; rank < team->size; rank++)
+	{
+		int share = share_begin(n, team->size, rank + 1) - share_begin(n, team->size, rank);
+
+		atomic_store_explicit(&team->members[rank].ticket, (uint64_t) step << 32 | (unsigned) share,
+							  memory_order_release);
+	}
+	atomic_store(&team->published.word, step);
+	gate_wake(&team->published);
 }
 
 void
 crew_each(const Crew *crew, int n, ItemFunction function, void *argument)
 {
-	Team	*team = crew->team;
-	unsigned before, step;
+	Team *team = crew->team;
 
 	if (team == NULL || n <= 1)
 	{
@@ -231,10 +248,9 @@ crew_each(const Crew *crew, int n, ItemFunction function, void *argument)
 			function(argument, item, 0);
 		return;
 	}
-	before = atomic_load_explicit(&team->finished.word, memory_order_relaxed);
-	step = publish(team, function, argument, n);
-	if (take_items(team, 0) != step)
-		gate_wait(&team->finished, before, team->spin_us);
+	publish(team, function, argument, n);
+	take_items(team, 0);
+	gate_wait(&team->left, 0, true, team->spin_us);
 }
 
 bool
@@ -303,7 +319,7 @@ team_stop(Team *team, int n)
 	if (team->leader_bound)
 		pthread_setaffinity_np(pthread_self(), sizeof team->leader_cpus, &team->leader_cpus);
 	gate_destroy(&team->published);
-	gate_destroy(&team->finished);
+	gate_destroy(&team->left);
 	free(team);
 }
 
@@ -330,7 +346,7 @@ team_create(int size, const int *cpus, Error *error)
 	team->size = size;
 	team->spin_us = size <= team_default_size() ? SPIN_US : 0;
 	gate_init(&team->published);
-	gate_init(&team->finished);
+	gate_init(&team->left);
 	if (cpus != NULL)
 	{
 		pthread_getaffinity_np(pthread_self(), sizeof team->leader_cpus, &team->leader_cpus);
@@ -345,7 +361,8 @@ team_create(int size, const int *cpus, Error *error)
 	{
 		Member *member = &team->members[rank];
 
-		*member = (Member){.team = team, .rank = rank};
+		member->team = team;
+		member->rank = rank;
 		if (!start_member(member, error))
 		{
 			team_stop(team, rank);

@@ -3,7 +3,7 @@
  *
  * A Team is a fixed set of threads of one process; its leader is the thread that created it, and the only one
  * that may use it.  The leader runs the program; where a step of it has items that do not depend on each other,
- * it hands them to its crew, and whoever of the team is free takes the next one.  Nobody waits for a thread that
+ * it hands them to its crew, and whoever is through with his own takes those of others.  Nobody waits for a thread that
  * sleeps or has lost its processor, except for the one item that it may hold: on a busy machine a team is no
  * slower than its leader alone.
  *
@@ -42,20 +42,13 @@ extern Crew crew_of_team(Team *team, const atomic_bool *cancel);
 extern Crew crew_alone(const atomic_bool *cancel);
 
 /* Runs function(argument, item, rank) for every item 0 .. n - 1 and returns when all are done; what they wrote is
- * visible then.  rank, 0 .. size - 1, is the thread's: no two items run at once under the same one.  Items are
- * started in order.  An item may have its own crew_alone, but not the team's. */
+ * visible then.  rank, 0 .. size - 1, is the thread's: no two items run at once under the same one.  Each thread
+ * begins with a share of consecutive items, in their order, and then takes what others have left.  An item may have
+ * its own crew_alone, but not the team's. */
 extern void crew_each(const Crew *crew, int n, void (*function)(void *argument, int item, int rank),
 					  void *argument);
 
 /* True when the work is to be dropped. */
 extern bool crew_cancelled(const Crew *crew);
-
-/* Part i of n items 0 .. n - 1 cut into parts of nearly the same size: [*begin, *end). */
-static inline void
-share(int n, int parts, int i, int *begin, int *end)
-{
-	*begin = (int) ((long) n * i / parts);
-	*end = (int) ((long) n * (i + 1) / parts);
-}
 
 #endif

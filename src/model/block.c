@@ -11,7 +11,7 @@
 #define LINE 64			   /* bytes */
 #define LINE_FLOATS 16	   /* floats in a line */
 #define QUERY_BLOCK 16	   /* queries whose relative scores are laid out at once */
-#define ITEMS_PER_THREAD 4 /* so that whoever is early takes more */
+#define ITEMS_PER_THREAD 2 /* so that whoever is early takes more */
 #define ROWS_LEAST 4	   /* rows of a norm that are worth an item */
 #define PRODUCT_ROWS 28	   /* rows of a product that use a panel well */
 
@@ -75,12 +75,12 @@ carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t scratch, 
 
 /* ---- items ---- */
 
-/* How many of n things make an item: all for a thread alone, for a crew so many that each thread finds several items,
- * but not fewer than are worth the trouble. */
+/* How many of n things make an item: all for a thread alone, for a crew so few that each thread finds at least
+ * ITEMS_PER_THREAD items, but not fewer than are worth the trouble. */
 static int
 item_size(const Crew *crew, int n, int least)
 {
-	int size = crew->size > 1 ? divide_up(n, crew->size * ITEMS_PER_THREAD) : n;
+	int size = crew->size > 1 ? n / (crew->size * ITEMS_PER_THREAD) : n;
 
 	return size > least ? size : least;
 }
@@ -252,19 +252,29 @@ product_item(void *argument, int item, int rank)
 							  residual != NULL ? residual->ld : 0);
 }
 
-/* Cuts by panels; where a crew is too large for these, by rows too, as far as there are many. */
+/* Many rows are cut by rows, so that a thread finds those it had in the block before; few by panels, so that each
+ * reads its part of the weights only, and by rows beside that where the panels do not go round. */
 static void
 product_cut(Product *step, int m)
 {
 	const Crew *crew = step->pass->crew;
 	int			items;
 
-	step->item_panels = item_size(crew, step->panels, 1);
-	items = divide_up(step->panels, step->item_panels);
-	step->row_items = crew->size > 1 ? divide_up(crew->size * ITEMS_PER_THREAD, items) : 1;
-	if (step->row_items > m / PRODUCT_ROWS)
-		step->row_items = m >= PRODUCT_ROWS ? m / PRODUCT_ROWS : 1;
-	step->item_rows = divide_up(m, step->row_items);
+	step->item_panels = step->panels;
+	step->item_rows = m;
+	step->row_items = 1;
+	if (crew->size == 1)
+		return;
+	if (m >= crew->size * PRODUCT_ROWS)
+		step->item_rows =
+			divide_up(m, m < 2 * crew->size * PRODUCT_ROWS ? crew->size : 2 * crew->size);
+	else
+	{
+		step->item_panels = item_size(crew, step->panels, 1);
+		items = divide_up(step->panels, step->item_panels);
+		if (items < crew->size && m >= 2 * PRODUCT_ROWS)
+			step->item_rows = divide_up(m, m / PRODUCT_ROWS);
+	}
 	step->row_items = divide_up(m, step->item_rows);
 }
 

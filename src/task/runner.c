@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP_TOKENS 512	/* the weights are read once a group, activations leave the cache with more */
-#define GROUP_TOKENS_MIN 64 /* a smaller group reads the weights for too little work */
-#define APART_TOKENS 128	/* a member's share from which on members work apart */
+#define GROUP_TOKENS 512	 /* of a group, which reads all weights once */
+#define GROUP_TOKENS_MIN 32	 /* with fewer, reading them takes longer than computing */
+#define TOGETHER_PERCENT 105 /* a team's time for a group, a lone member's being 100 / size */
 #define LENGTH_CLASSES 32
 #define WORKSPACE_ALIGN 64
 
@@ -21,6 +21,7 @@ typedef struct Member
 {
 	Workspace workspace;
 	int		  max_tokens; /* that the workspace and the arrays have room for */
+	long	  load;		  /* tokens, while planning */
 	int32_t	 *ids;		  /* (max_tokens) of the group under way */
 	int32_t	 *type_ids;	  /* (max_tokens) */
 	int32_t	 *offsets;	  /* (max_tokens + 1) */
@@ -34,6 +35,7 @@ typedef struct Plan
 	int			  *groups; /* (n_groups + 1) where each begins in order */
 	int			   n_items, n_groups, capacity;
 	Crew		   alone; /* of a member that computes a group by itself */
+	atomic_int	   next;  /* the first group that no member has taken */
 	atomic_bool	   cancelled;
 } Plan;
 
@@ -243,6 +245,32 @@ plan_groups(Plan *plan, long tokens, int members)
 	plan->groups[plan->n_groups] = at;
 }
 
+/* True when members that take these groups, each the next one when it is through with the last, are done
+ * before a team that computes them together. */
+static bool
+better_apart(Runner *runner, long tokens)
+{
+	const Plan *plan = &runner->plan;
+	int			members = team_size(runner->team);
+	long		most = 0;
+
+	for (int i = 0; i < members; i++)
+		runner->members[i].load = 0;
+	for (int group = 0; group < plan->n_groups; group++)
+	{
+		Member *least = &runner->members[0];
+
+		for (int i = 1; i < members; i++)
+			if (runner->members[i].load < least->load)
+				least = &runner->members[i];
+		for (int i = plan->groups[group]; i < plan->groups[group + 1]; i++)
+			least->load += plan->items[plan->order[i]].n_tokens;
+		if (least->load > most)
+			most = least->load;
+	}
+	return most * members * 100 <= tokens * TOGETHER_PERCENT;
+}
+
 /* ---- computing ---- */
 
 /* Lays a group's sequences end to end in a member's arrays. */
@@ -305,13 +333,21 @@ run_group(const Plan *plan, int group, Member *member, const Crew *crew)
 	return true;
 }
 
+/* A member's work: one group after the other, as long as there are. */
 static void
-group_item(void *argument, int group, int rank)
+member_item(void *argument, int item, int rank)
 {
 	Runner *runner = argument;
+	Plan   *plan = &runner->plan;
+	int		group;
 
-	if (!run_group(&runner->plan, group, &runner->members[rank], &runner->plan.alone))
-		atomic_store(&runner->plan.cancelled, true);
+	(void) item;
+	while ((group = atomic_fetch_add(&plan->next, 1)) < plan->n_groups)
+		if (!run_group(plan, group, &runner->members[rank], &plan->alone))
+		{
+			atomic_store(&plan->cancelled, true);
+			return;
+		}
 }
 
 bool
@@ -335,14 +371,17 @@ runner_embed(Runner *runner, const Model *model, const RunItem *items, int n_ite
 	plan->n_items = n_items;
 	for (int i = 0; i < n_items; i++)
 		tokens += items[i].n_tokens;
-	apart = crew.size > 1 && n_items >= crew.size && tokens / crew.size >= APART_TOKENS;
 	plan_order(plan);
-	plan_groups(plan, tokens, apart ? crew.size : 1);
+	plan_groups(plan, tokens, crew.size);
+	apart = crew.size > 1 && better_apart(runner, tokens);
+	if (crew.size > 1 && !apart)
+		plan_groups(plan, tokens, 1);
 	if (apart)
 	{
 		plan->alone = crew_alone(cancel);
+		atomic_store(&plan->next, 0);
 		atomic_store(&plan->cancelled, false);
-		crew_each(&crew, plan->n_groups, group_item, runner);
+		crew_each(&crew, crew.size, member_item, runner);
 		done = !atomic_load(&plan->cancelled);
 	}
 	else

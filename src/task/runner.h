@@ -3,8 +3,8 @@
  *
  * The engine, the command and the benchmarks all compute through a Runner.  It owns the workspaces of the
  * team's members, which grow when a larger model comes and are reused otherwise.  With plenty of
- * sequences, members take groups of them (about RUNNER_GROUP_TOKENS tokens) and never wait for each
- * other; with little work the whole team computes one group together.  Results do not depend on it.
+ * sequences, members take groups of them (some hundred tokens) and never wait for each other; with little
+ * work the whole team computes one group together.  Results do not depend on it.
  */
 #ifndef TASK_RUNNER_H
 #define TASK_RUNNER_H

@@ -211,28 +211,6 @@ crews_can_be_cancelled(void **state)
 }
 
 static void
-shares_leave_no_gaps(void **state)
-{
-	(void) state;
-	for (int parts = 1; parts <= 7; parts++)
-		for (int n = 0; n < 40; n++)
-		{
-			int next = 0;
-
-			for (int i = 0; i < parts; i++)
-			{
-				int begin, end;
-
-				share(n, parts, i, &begin, &end);
-				assert_int_equal(begin, next);
-				assert_in_range(end - begin, n / parts, n / parts + 1);
-				next = end;
-			}
-			assert_int_equal(next, n);
-		}
-}
-
-static void
 refuses_impossible_teams(void **state)
 {
 	Error error;
@@ -360,7 +338,6 @@ main(void)
 		cmocka_unit_test(others_take_the_items_of_a_slow_thread),
 		cmocka_unit_test(members_block_all_signals),
 		cmocka_unit_test(crews_can_be_cancelled),
-		cmocka_unit_test(shares_leave_no_gaps),
 		cmocka_unit_test(refuses_impossible_teams),
 		cmocka_unit_test(members_are_bound),
 		cmocka_unit_test(quotas_of_cgroups_are_found),
