@@ -414,7 +414,7 @@ put_check(FunctionCallInfo fcinfo, const char *check, bool ok, const char *detai
 }
 
 /* Whether the file's SHA-256 is the digest it is named after. */
-static void
+static bool
 check_digest(FunctionCallInfo fcinfo, const Image *image, const uint8 *digest)
 {
 	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
@@ -437,6 +437,7 @@ check_digest(FunctionCallInfo fcinfo, const Image *image, const uint8 *digest)
 		fcinfo, "digest", ok,
 		psprintf(ok ? "SHA-256 of the image is %s" : "SHA-256 of the image is %s, not its name",
 				 hex));
+	return ok;
 }
 
 /* What the checksums do not show: that this machine computes what the importing one did. */
@@ -459,10 +460,11 @@ PG_FUNCTION_INFO_V1(infer_verify_model);
 Datum
 infer_verify_model(PG_FUNCTION_ARGS)
 {
-	InferModel	*model;
-	ModelHandle *handle;
-	Image		 image;
-	Error		 error;
+	InferModel	 *model;
+	ModelHandle	 *handle;
+	Image		  image;
+	Error		  error;
+	volatile bool intact = false;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
@@ -477,19 +479,20 @@ infer_verify_model(PG_FUNCTION_ARGS)
 	}
 	PG_TRY();
 	{
-		bool intact = image_verify(&image, interrupt_pending, NULL, &error);
-
+		intact = image_verify(&image, interrupt_pending, NULL, &error);
 		CHECK_FOR_INTERRUPTS();
 		put_check(fcinfo, "image", intact,
 				  intact ? psprintf("checksums of %d sections hold", image.n_sections)
 						 : error.message);
-		check_digest(fcinfo, &image, model->digest);
+		intact = check_digest(fcinfo, &image, model->digest) && intact;
 	}
 	PG_FINALLY();
 	{
 		image_close(&image);
 	}
 	PG_END_TRY();
+	if (!intact)
+		return (Datum) 0;
 	handle = model_handle(model);
 	if (handle->has_weights)
 		check_golden(fcinfo, handle);

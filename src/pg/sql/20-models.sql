@@ -66,14 +66,14 @@ COMMENT ON FUNCTION infer.list_models() IS 'what view infer.models reads';
 CREATE VIEW infer.models AS
 SELECT m.name, m.digest, m.family, m.architecture, m."precision", m.parameters, m.hidden_size, m.max_length, m.pooling,
        m.normalize, m.truncate, m.size, r.state IS NOT DISTINCT FROM 'resident' AS resident,
-       CASE WHEN r.state IN ('loading', 'resident', 'failed') THEN r.state ELSE m.state END AS state,
+       CASE WHEN m.state = 'stored' AND r.state <> 'absent' THEN r.state ELSE m.state END AS state,
        pg_catalog.pg_get_userbyid(m.owner) AS owner, m.description, m.path, m.previous
 FROM infer.list_models() m LEFT JOIN infer.residency() r USING (digest);
 COMMENT ON VIEW infer.models IS 'the models of this database';
 COMMENT ON COLUMN infer.models.digest IS 'SHA-256 of the image in use';
 COMMENT ON COLUMN infer.models.size IS 'bytes of the image';
 COMMENT ON COLUMN infer.models.resident IS 'whether the weights are in memory';
-COMMENT ON COLUMN infer.models.state IS 'stored (not in memory), loading, resident, failed; missing or damaged: its image';
+COMMENT ON COLUMN infer.models.state IS 'stored (not in memory), loading, resident or failed; missing or damaged: its image';
 COMMENT ON COLUMN infer.models.previous IS 'digests that infer.update_model has replaced and infer.prune_model removes';
 GRANT SELECT ON infer.models TO PUBLIC;
 
