@@ -1,15 +1,16 @@
 /*
  * team.c: a fixed set of threads, and the step that they share.
  *
- * The leader publishes a step: what to run, and a ticket for each thread, which is the step's number and how many
- * items of the thread's share nobody has taken.  Taking an item is one compare-and-swap on a ticket, at first on
- * one's own, then on those of others.  The leader goes on only when all items are done, so while a ticket has
- * items left the fields of the step are those it was made with; a thread that comes late and reads the fields of
- * the next step fails to take its item, and looks again.
+ * The leader publishes a step: what to run, and a ticket for each thread, which is the step's
+ * number and how many items of the thread's share nobody has taken.  Taking an item is one
+ * compare-and-swap on a ticket, at first on one's own, then on those of others.  The leader goes on
+ * only when all items are done, so while a ticket has items left the fields of the step are those
+ * it was made with; a thread that comes late and reads the fields of the next step fails to take
+ * its item, and looks again.
  *
- * Waiting is spinning for a moment and then sleeping.  Waking a thread costs tens of microseconds, a look at a
- * word a fraction of one; but a thread that spins takes its processor from others, so the spinning is bounded,
- * and a team with more members than processors does not spin at all.
+ * Waiting is spinning for a moment and then sleeping.  Waking a thread costs tens of microseconds,
+ * a look at a word a fraction of one; but a thread that spins takes its processor from others, so
+ * the spinning is bounded, and a team with more members than processors does not spin at all.
  */
 #include "base/team.h"
 
@@ -74,7 +75,8 @@ now_ns(void)
 	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* True when what a waiter waits for has come: the word is no longer (wanted false) or at last (wanted true) value. */
+/* True when what a waiter waits for has come: the word is no longer (wanted false) or at last
+ * (wanted true) value. */
 static bool
 gate_open(Gate *gate, unsigned value, bool wanted, memory_order order)
 {
@@ -116,9 +118,10 @@ gate_wait(Gate *gate, unsigned value, bool wanted, int spin_us)
 	}
 }
 
-/* Wakes whoever sleeps, after the word was changed.  The word is changed before sleepers is read, and a sleeper
- * counts itself before it reads the word, all sequentially consistent: one of the two sees the other.  Those that
- * are woken count no more, so that changes that follow at once do not wake them again. */
+/* Wakes whoever sleeps, after the word was changed.  The word is changed before sleepers is read,
+ * and a sleeper counts itself before it reads the word, all sequentially consistent: one of the two
+ * sees the other.  Those that are woken count no more, so that changes that follow at once do not
+ * wake them again. */
 static void
 gate_wake(Gate *gate)
 {
@@ -163,8 +166,8 @@ share_begin(int n, int size, int rank)
 	return (int) ((int64_t) n * rank / size);
 }
 
-/* Takes and does items of the share of rank owner; how many.  As long as one of them is not counted in the team's
- * gate "left", the step can't change. */
+/* Takes and does items of the share of rank owner; how many.  As long as one of them is not counted
+ * in the team's gate "left", the step can't change. */
 static unsigned
 take_share(Team *team, int owner, int rank)
 {

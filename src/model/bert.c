@@ -234,11 +234,11 @@ bert_layer(Pass *pass, const BertConfig *config, const BertLayer *layer, const M
 	return linear(pass, &layer->query_key_value, x, &state->qkv, ACTIVATION_NONE, NULL) &&
 		   attention(pass, &config->attention, &state->qkv, &layer->distance, &state->context) &&
 		   linear(pass, &layer->attention_output, &state->context, x, ACTIVATION_NONE, x) &&
-		   layer_norm(pass, x, &layer->attention_norm, config->layer_norm_eps,
+		   layer_norm(pass, x, x, &layer->attention_norm, config->layer_norm_eps,
 					  &layer->intermediate) &&
 		   linear(pass, &layer->intermediate, x, &state->intermediate, config->hidden_act, NULL) &&
 		   linear(pass, &layer->output, &state->intermediate, x, ACTIVATION_NONE, x) &&
-		   layer_norm(pass, x, &layer->output_norm, config->layer_norm_eps, next);
+		   layer_norm(pass, x, x, &layer->output_norm, config->layer_norm_eps, next);
 }
 
 static bool
@@ -263,7 +263,7 @@ bert_forward(const Model *model, const Batch *batch, Workspace *workspace, const
 		parts[2].index = state.positions;
 	}
 	if (!embeddings(pass, parts, config->absolute_positions ? 3 : 2, x) ||
-		!layer_norm(pass, x, &weights->norm, config->layer_norm_eps, &layers[0].query_key_value))
+		!layer_norm(pass, x, x, &weights->norm, config->layer_norm_eps, &layers[0].query_key_value))
 		return false;
 	for (int i = 0; i < config->n_layers; i++)
 		if (!bert_layer(pass, config, &layers[i],

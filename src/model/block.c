@@ -1,7 +1,8 @@
 /*
  * block.c: the blocks, and how they are cut into items.
  *
- * Every block keeps what its items need in a struct on the leader's stack, which lives until all are done.
+ * Every block keeps what its items need in a struct on the leader's stack, which lives until all
+ * are done.
  */
 #include "model/block.h"
 
@@ -21,8 +22,8 @@ round_up(size_t n, size_t step)
 	return (n + step - 1) / step * step;
 }
 
-/* Bytes of the smallest odd number of cache lines that hold size bytes: rows with such a stride do not all fall
- * into the same few sets of a cache when they are a power of two long. */
+/* Bytes of the smallest odd number of cache lines that hold size bytes: rows with such a stride do
+ * not all fall into the same few sets of a cache when they are a power of two long. */
 static size_t
 odd_lines(size_t size)
 {
@@ -75,8 +76,8 @@ carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t scratch, 
 
 /* ---- items ---- */
 
-/* How many of n things make an item: all for a thread alone, for a crew so few that each thread finds at least
- * ITEMS_PER_THREAD items, but not fewer than are worth the trouble. */
+/* How many of n things make an item: all for a thread alone, for a crew so few that each thread
+ * finds at least ITEMS_PER_THREAD items, but not fewer than are worth the trouble. */
 static int
 item_size(const Crew *crew, int n, int least)
 {
@@ -112,9 +113,10 @@ typedef struct RowStep
 	int					 item_rows;
 	const EmbeddingPart *parts; /* embeddings */
 	int					 n_parts;
-	const Norm			*norm; /* layer_norm */
+	const Norm			*norm; /* layer_norm, to out */
 	float				 epsilon;
-	bool				 quantise; /* afterwards */
+	const Activations	*out;
+	bool				 quantise; /* out afterwards */
 } RowStep;
 
 static bool
@@ -148,11 +150,9 @@ embed_item(void *argument, int item, int rank)
 }
 
 static void
-quantise_rows(const RowStep *step, int begin, int end)
+quantise_rows(const Pass *pass, const Activations *x, int begin, int end)
 {
-	const Pass		  *pass = step->pass;
-	const Activations *x = step->x;
-	long			   ldq = quantised_stride(x->n);
+	long ldq = quantised_stride(x->n);
 
 	pass->kernels->quantize(x->x + begin * x->ld, x->ld, end - begin, x->n,
 							pass->quantised + begin * ldq, ldq, pass->row_scale + begin,
@@ -167,24 +167,23 @@ quantise_item(void *argument, int item, int rank)
 
 	(void) rank;
 	item_range(item, step->item_rows, step->x->m, &begin, &end);
-	quantise_rows(step, begin, end);
+	quantise_rows(step->pass, step->x, begin, end);
 }
 
 static void
 norm_item(void *argument, int item, int rank)
 {
 	const RowStep	  *step = argument;
-	const Activations *x = step->x;
-	float			  *rows;
+	const Activations *x = step->x, *out = step->out;
 	int				   begin, end;
 
 	(void) rank;
 	item_range(item, step->item_rows, x->m, &begin, &end);
-	rows = x->x + begin * x->ld;
-	step->pass->kernels->layer_norm(rows, x->ld, end - begin, x->n, step->norm->weight,
-									step->norm->bias, step->epsilon, rows, x->ld);
+	step->pass->kernels->layer_norm(x->x + begin * x->ld, x->ld, end - begin, x->n,
+									step->norm->weight, step->norm->bias, step->epsilon,
+									out->x + begin * out->ld, out->ld);
 	if (step->quantise)
-		quantise_rows(step, begin, end);
+		quantise_rows(step->pass, out, begin, end);
 }
 
 void
@@ -205,12 +204,14 @@ embeddings(Pass *pass, const EmbeddingPart *parts, int n_parts, Activations *x)
 }
 
 bool
-layer_norm(Pass *pass, Activations *x, const Norm *norm, float epsilon, const Matrix *next)
+layer_norm(Pass *pass, const Activations *x, Activations *out, const Norm *norm, float epsilon,
+		   const Matrix *next)
 {
-	RowStep step = {.pass = pass, .x = x, .norm = norm, .epsilon = epsilon};
+	RowStep step = {.pass = pass, .x = x, .norm = norm, .epsilon = epsilon, .out = out};
 
+	out->m = x->m;
 	step.quantise = next != NULL && next->precision == PRECISION_INT8;
-	pass->quantised_from = step.quantise ? x->x : NULL;
+	pass->quantised_from = step.quantise ? out->x : NULL;
 	return each_rows(&step, norm_item);
 }
 
@@ -252,8 +253,9 @@ product_item(void *argument, int item, int rank)
 							  residual != NULL ? residual->ld : 0);
 }
 
-/* Many rows are cut by rows, so that a thread finds those it had in the block before; few by panels, so that each
- * reads its part of the weights only, and by rows beside that where the panels do not go round. */
+/* Many rows are cut by rows, so that a thread finds those it had in the block before; few by
+ * panels, so that each reads its part of the weights only, and by rows beside that where the panels
+ * do not go round. */
 static void
 product_cut(Product *step, int m)
 {
@@ -333,8 +335,9 @@ attention_floats(const AttentionConfig *config, int max_length)
 	return floats;
 }
 
-/* bias (n_queries, n_keys) = scale (q_i · E[i - j]) for queries first .. first + n_queries - 1, plus k_j · E[i - j]
- * inside the brackets for RELATIVE_KEY_QUERY; diagonal by diagonal, as all pairs of one distance share a row of E. */
+/* bias (n_queries, n_keys) = scale (q_i · E[i - j]) for queries first .. first + n_queries - 1,
+ * plus k_j · E[i - j] inside the brackets for RELATIVE_KEY_QUERY; diagonal by diagonal, as all
+ * pairs of one distance share a row of E. */
 static void
 relative_scores(const AttentionStep *step, const AttentionArgs *args, int first, float *row,
 				float *bias)

@@ -1,11 +1,12 @@
 /*
  * block.h: what the layers of a transformer are made of.
  *
- * A block is one step of a forward pass: the leader of a crew runs the pass, block after block, and each block
- * hands its items to the crew.  Once the work is cancelled a block does nothing and returns false.
+ * A block is one step of a forward pass: the leader of a crew runs the pass, block after block, and
+ * each block hands its items to the crew.  Once the work is cancelled a block does nothing and
+ * returns false.
  *
- * How a block is cut into items never changes a number: one output of a product, one row of a norm and one head of
- * one sequence are always computed by one thread, in one order.
+ * How a block is cut into items never changes a number: one output of a product, one row of a norm
+ * and one head of one sequence are always computed by one thread, in one order.
  */
 #ifndef MODEL_BLOCK_H
 #define MODEL_BLOCK_H
@@ -14,8 +15,8 @@
 
 /* ---- memory ---- */
 
-/* Hands out a workspace from its front, 64-byte aligned.  Over a NULL base it only counts: the same code lays out a
- * forward pass and tells how much it needs. */
+/* Hands out a workspace from its front, 64-byte aligned.  Over a NULL base it only counts: the same
+ * code lays out a forward pass and tells how much it needs. */
 typedef struct Carver
 {
 	char  *base;
@@ -32,8 +33,8 @@ typedef struct Activations
 	int	   m, n;
 } Activations;
 
-/* Room for max_rows rows of n columns.  The stride is an odd number of cache lines, so that rows a power of two
- * long do not all fall into the same few sets. */
+/* Room for max_rows rows of n columns.  The stride is an odd number of cache lines, so that rows a
+ * power of two long do not all fall into the same few sets. */
 extern Activations carve_activations(Carver *carver, int max_rows, int n);
 
 /* A forward pass under way. */
@@ -50,8 +51,8 @@ typedef struct Pass
 	size_t		   scratch_stride;
 } Pass;
 
-/* Lays out what products and attention of a pass need: at most max_rows rows, at most max_k columns on the left of a
- * product, scratch floats for each of the threads. */
+/* Lays out what products and attention of a pass need: at most max_rows rows, at most max_k columns
+ * on the left of a product, scratch floats for each of the threads. */
 extern void carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t scratch,
 					   int threads);
 
@@ -75,10 +76,10 @@ extern void sequence_positions(const Batch *batch, int32_t *positions);
 /* x (n_tokens, n) = the sum of the parts' rows, in their order. */
 extern bool embeddings(Pass *pass, const EmbeddingPart *parts, int n_parts, Activations *x);
 
-/* x = LayerNorm(x), in place (Ba et al. 2016).  next, which may be NULL, is the matrix that is multiplied with x
- * first: its rows are quantised on the way when it wants that. */
-extern bool layer_norm(Pass *pass, Activations *x, const Norm *norm, float epsilon,
-					   const Matrix *next);
+/* out = LayerNorm(x) (Ba et al. 2016); out may be x.  next, which may be NULL, is the matrix that is
+ * multiplied with out first: its rows are quantised on the way when it wants that. */
+extern bool layer_norm(Pass *pass, const Activations *x, Activations *out, const Norm *norm,
+					   float epsilon, const Matrix *next);
 
 /* out = activation(x Wᵀ + b) + residual.  residual may be NULL, or out itself. */
 extern bool linear(Pass *pass, const Matrix *w, const Activations *x, Activations *out,
@@ -100,16 +101,17 @@ typedef struct AttentionConfig
 	int				  max_distance; /* of the distance table: 2 max_distance - 1 rows */
 } AttentionConfig;
 
-/* context (m, heads head_dim) = softmax(q kᵀ / √head_dim) v, head by head, each sequence for itself (Vaswani et al.
- * 2017).  qkv (m, 3 heads head_dim): query, key and value side by side.  distance (2 max_distance - 1, head_dim) with
- * relative positions; not looked at otherwise. */
+/* context (m, heads head_dim) = softmax(q kᵀ / √head_dim) v, head by head, each sequence for itself
+ * (Vaswani et al. 2017).  qkv (m, 3 heads head_dim): query, key and value side by side.  distance
+ * (2 max_distance - 1, head_dim) with relative positions; not looked at otherwise. */
 extern bool attention(Pass *pass, const AttentionConfig *config, const Activations *qkv,
 					  const Table *distance, Activations *context);
 
-/* Floats of scratch that attention() needs in each thread for sequences of up to max_length tokens. */
+/* Floats of scratch that attention() needs in each thread, for sequences of up to max_length. */
 extern size_t attention_floats(const AttentionConfig *config, int max_length);
 
-/* pooled (n_seqs, hidden) = tanh(x[first token of each sequence] Wᵀ + b); first (n_seqs, hidden) is scratch. */
+/* pooled (n_seqs, hidden) = tanh(x[first token of each sequence] Wᵀ + b); first (n_seqs, hidden) is
+ * scratch. */
 extern bool pooler(Pass *pass, const Matrix *w, const Activations *x, Activations *first,
 				   Activations *pooled);
 

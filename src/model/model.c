@@ -55,7 +55,7 @@ head_name(Head head)
 
 /* ---- from config.json to a family ---- */
 
-/* The first string of a JSON array of plain strings, copied to the arena; NULL when there is none. */
+/* The first string of a JSON array of plain strings, copied to the arena; NULL: there is none. */
 static bool
 first_string(const Params *config, const char *key, Arena *arena, const char **value, Error *error)
 {

@@ -19,8 +19,9 @@ extern bool		   pooling_from_name(const char *name, Pooling *pooling);
 extern const char *pooling_name(Pooling pooling);
 
 /*
- * out (dimensions) = the pooled vector of sequence i of a batch, its first `dimensions` numbers, divided by their
- * Euclidean norm (at least 1e-12, as torch.nn.functional.normalize) when normalize.
+ * out (dimensions) = the pooled vector of sequence i of a batch, its first `dimensions` numbers,
+ * divided by their Euclidean norm (at least 1e-12, as torch.nn.functional.normalize) when
+ * normalize.
  */
 extern void embed_pool(const Model *model, const Batch *batch, const Output *output, int sequence,
 					   Pooling pooling, int dimensions, bool normalize, float *out);

@@ -1,9 +1,10 @@
 /*
  * runner.c: items into groups, groups to threads.
  *
- * A run is planned by the leader before the team starts: items are put in order, the order is cut into
- * groups of whole sequences, and then nobody writes the plan.  Members have a workspace each; the first
- * one's is large enough for the whole team and serves it when it computes a group together.
+ * A run is planned by the leader before the team starts: items are put in order, the order is cut
+ * into groups of whole sequences, and then nobody writes the plan.  Members have a workspace each;
+ * the first one's is large enough for the whole team and serves it when it computes a group
+ * together.
  */
 #include "task/runner.h"
 
@@ -200,7 +201,7 @@ length_class(int n_tokens)
 	return 31 - __builtin_clz((unsigned) n_tokens);
 }
 
-/* Long sequences first, so that the last groups can be small ones; else in the order of the items. */
+/* Long sequences first, so that the last groups can be small ones; else in the items' order. */
 static void
 plan_order(Plan *plan)
 {
@@ -219,8 +220,8 @@ plan_order(Plan *plan)
 		plan->order[begin[length_class(plan->items[i].n_tokens)]++] = i;
 }
 
-/* Cuts the order into groups.  Members that work apart take smaller ones towards the end, so that none
- * waits long for the last. */
+/* Cuts the order into groups.  Members that work apart take smaller ones towards the end, so that
+ * none waits long for the last. */
 static void
 plan_groups(Plan *plan, long tokens, int members)
 {
@@ -245,8 +246,8 @@ plan_groups(Plan *plan, long tokens, int members)
 	plan->groups[plan->n_groups] = at;
 }
 
-/* True when members that take these groups, each the next one when it is through with the last, are done
- * before a team that computes them together. */
+/* True when members that take these groups, each the next one when it is through with the last, are
+ * done before a team that computes them together. */
 static bool
 better_apart(Runner *runner, long tokens)
 {

@@ -1,10 +1,10 @@
 /*
  * runner.h: many sequences through one model on a team of threads.
  *
- * The engine, the command and the benchmarks all compute through a Runner.  It owns the workspaces of the
- * team's members, which grow when a larger model comes and are reused otherwise.  With plenty of
- * sequences, members take groups of them (some hundred tokens) and never wait for each other; with little
- * work the whole team computes one group together.  Results do not depend on it.
+ * The engine, the command and the benchmarks all compute through a Runner.  It owns the workspaces
+ * of the team's members, which grow when a larger model comes and are reused otherwise.  With
+ * plenty of sequences, members take groups of them (some hundred tokens) and never wait for each
+ * other; with little work the whole team computes one group together.  Results do not depend on it.
  */
 #ifndef TASK_RUNNER_H
 #define TASK_RUNNER_H
@@ -31,8 +31,8 @@ extern void	   runner_free(Runner *runner);
 /* Makes the workspaces large enough for this model, so that later runs allocate nothing. */
 extern bool runner_reserve(Runner *runner, const Model *model, Error *error);
 
-/* Embeds every item; items must have passed model_check's rules (the runner checks them again and names the
- * first that has not).  Between layers *cancel is looked at: ERR_CANCELLED then. */
+/* Embeds every item; items must have passed model_check's rules (the runner checks them again and
+ * names the first that has not).  Between blocks *cancel is looked at: ERR_CANCELLED then. */
 extern bool runner_embed(Runner *runner, const Model *model, const RunItem *items, int n_items,
 						 atomic_bool *cancel, Error *error);
 

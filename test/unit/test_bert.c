@@ -250,7 +250,8 @@ floats_read(const char *path, size_t *n)
 	return floats;
 }
 
-/* The mean-pooled, normalised vectors of all sequences, (n_seqs, 384), and the first rows of hidden_states. */
+/* The mean-pooled, normalised vectors of all sequences, (n_seqs, 384), and the first rows of
+ * hidden_states. */
 static float *
 embed_all(const char *folder, Precision precision, const Batch *batch, float *hidden, int rows)
 {

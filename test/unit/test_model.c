@@ -25,7 +25,8 @@
 	}
 #define COUNT(array) ((int) (sizeof(array) / sizeof *(array)))
 
-/* Configures, expecting failure with this code and text; the text may be the beginning of the message. */
+/* Configures, expecting failure with this code and text; the text may be the beginning of the
+ * message. */
 static void
 refuse(const ConfigParam *items, int n, const char *architecture, ErrorCode code,
 	   const char *message)
