@@ -11,7 +11,7 @@
 
 #include <limits.h>
 
-#include "import/bind.h"
+#include "import/binder.h"
 #include "import/json.h"
 #include "task/embed.h"
 #include "test_models.h"
