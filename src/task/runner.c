@@ -8,13 +8,13 @@
  */
 #include "task/runner.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define GROUP_TOKENS 512	 /* of a group, which reads all weights once */
 #define GROUP_TOKENS_MIN 32	 /* with fewer, reading them takes longer than computing */
 #define TOGETHER_PERCENT 105 /* a team's time for a group, a lone member's being 100 / size */
+#define RESERVE_TOKENS 4096	 /* longer sequences get their memory when they come */
 #define LENGTH_CLASSES 32
 #define WORKSPACE_ALIGN 64
 
@@ -129,7 +129,9 @@ reserve(Runner *runner, const Model *model, int longest, Error *error)
 bool
 runner_reserve(Runner *runner, const Model *model, Error *error)
 {
-	return reserve(runner, model, model->max_tokens < INT_MAX ? model->max_tokens : 0, error);
+	int longest = model->max_tokens < RESERVE_TOKENS ? model->max_tokens : RESERVE_TOKENS;
+
+	return reserve(runner, model, longest, error);
 }
 
 static bool

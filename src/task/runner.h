@@ -28,7 +28,8 @@ typedef struct RunItem
 extern Runner *runner_create(Team *team, Error *error);
 extern void	   runner_free(Runner *runner);
 
-/* Makes the workspaces large enough for this model, so that later runs allocate nothing. */
+/* Makes the workspaces large enough for this model, so that later runs allocate nothing; only
+ * sequences of more than 4096 tokens get their memory when they come. */
 extern bool runner_reserve(Runner *runner, const Model *model, Error *error);
 
 /* Embeds every item; items must have passed model_check's rules (the runner checks them again and
