@@ -39,6 +39,7 @@
 	2048		 /* of a batch, for each thread, unless pg_infer.batch_tokens says otherwise */
 #define SHARES 8 /* parts of a batch that one request gets before others */
 #define LOADING_POLL_MS 1
+#define START_PATIENCE_MS 10000
 
 typedef struct Engines
 {
@@ -190,18 +191,23 @@ engines_wake(void)
 }
 
 bool
-engines_cannot_start(char *reason)
+engines_cannot_start(int waited_ms, char *reason)
 {
-	bool result;
+	bool started = false;
 
 	for (int i = 0; i < engine_count(); i++)
+	{
 		if (engines->engines[i].proc != NULL)
 			return false;
+		started = started || engines->engines[i].started_at != 0;
+	}
 	registry_lock(LW_SHARED);
-	result = engines->start_error[0] != '\0';
-	strlcpy(reason, engines->start_error, sizeof engines->start_error);
+	strlcpy(reason, engines->start_error, START_ERROR_BYTES);
 	registry_unlock();
-	return result;
+	if (reason[0] == '\0' && !started && waited_ms >= START_PATIENCE_MS)
+		snprintf(reason, START_ERROR_BYTES, "max_worker_processes of %d may leave no room for it",
+				 max_worker_processes);
+	return reason[0] != '\0';
 }
 
 void
@@ -775,7 +781,7 @@ static void
 cannot_start(const Error *error)
 {
 	registry_lock(LW_EXCLUSIVE);
-	strlcpy(engines->start_error, error->message, sizeof engines->start_error);
+	strlcpy(engines->start_error, error->message, START_ERROR_BYTES);
 	registry_unlock();
 	ereport(FATAL, errcode(error_sqlstate(error->code)),
 			errmsg("pg_infer engine cannot start: %s", error->message),

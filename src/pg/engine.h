@@ -14,6 +14,7 @@
 #include "storage/proc.h"
 
 #define ENGINES_MAX 64 /* bits of ModelEntry.mapped */
+#define START_ERROR_BYTES 512
 
 typedef enum EngineState
 {
@@ -55,8 +56,9 @@ extern void engines_reset_stats(void);
 extern void engines_wake(void);
 extern void engines_wake_all(void);
 
-/* Why no engine runs: true when the last attempt to start one failed; reason has 512 bytes. */
-extern bool engines_cannot_start(char *reason);
+/* Whether a request that has waited this long has no engine to hope for; reason, of START_ERROR_BYTES, says why: the last
+ * attempt to start one failed, or none has ever started. */
+extern bool engines_cannot_start(int waited_ms, char *reason);
 
 /* With pg_infer_queue held exclusively: the backend no longer waits for a request of this batch. */
 extern void engine_request_abandoned(int engine, uint32 batch);

@@ -568,18 +568,22 @@ void
 request_wait(Request *request)
 {
 	static uint32 wait_event = 0;
+	int			  waited_ms = 0;
 
 	if (wait_event == 0)
 		wait_event = compat_wait_event("PgInferRequest");
 	while (!request_done(request))
 	{
-		char reason[512];
+		char reason[START_ERROR_BYTES];
 		int	 events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 								START_POLL_MS, wait_event);
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		if ((events & WL_TIMEOUT) && engines_cannot_start(reason))
+		if (!(events & WL_TIMEOUT))
+			continue;
+		waited_ms = Min(waited_ms + START_POLL_MS, INT_MAX / 2);
+		if (engines_cannot_start(waited_ms, reason))
 			ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					errmsg("the inference engine cannot start: %s", reason),
 					errhint("The server log tells more."));

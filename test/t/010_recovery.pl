@@ -100,9 +100,15 @@ $node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activit
 $work->{harness}->finish;
 
 # What can't be
-$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->append_conf('postgresql.conf', 'max_worker_processes = 0');
 $node->restart;
 my ($status, $out, $err) = $node->psql('postgres', $embed);
+like($err, qr/the inference engine cannot start: max_worker_processes of 0 may leave no room/, 'no worker to be had');
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
+
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+($status, $out, $err) = $node->psql('postgres', $embed);
 isnt($status, 0, 'nothing is computed without shared_preload_libraries');
 like($err, qr/pg_infer must be loaded via shared_preload_libraries/, 'and the error says so');
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_infer'");

@@ -124,6 +124,14 @@ is($node->safe_psql('postgres', "SELECT requests > 640, errors FROM infer.stat_m
 is($node->safe_psql('postgres', "SELECT batches < requests FROM infer.stat_models WHERE name = 'tiny'"),
 	't', 'and shared batches');
 
+# Parallel workers ask for themselves.
+my $parallel = q{
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 3; };
+my $differing = q{SELECT count(*) FROM texts JOIN alone USING (id) WHERE infer.embed('tiny', input) <> embedding};
+like($node->safe_psql('postgres', "$parallel EXPLAIN $differing"), qr/Gather/, 'a plan with workers');
+is($node->safe_psql('postgres', "$parallel $differing"), '0', 'gives the same vectors');
+
 # A session waiting behind a long one is served in between.
 $work = in_background($node, "SET application_name = 'victim'; $long_embed");
 wait_for_work($node);
