@@ -81,9 +81,8 @@ def report():
         rows = row_ids(family)
         covered = [row for row in rows if proofs[row]]
         left = [row for row in rows if not proofs[row]]
-        print(
-            f"\n{family} ({NAMES[family]}): {len(covered)} of {len(rows)} rows in {sum(proofs[row] for row in rows)} places"
-        )
+        places = sum(proofs[row] for row in rows)
+        print(f"\n{family} ({NAMES[family]}): {len(covered)} of {len(rows)} rows in {places} places")
         for row in left:
             print(f"  {row} not here: {ELSEWHERE.get(row, 'OPEN')}")
     if unknown:

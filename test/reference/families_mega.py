@@ -402,7 +402,7 @@ def decoders():
         "MG-37 MG-47",
         [like.next_tokens(f, right, a, b, mask) for a, b in [(0, 4), (4, 5), (5, 6)]],
         valid=[mask[:, :4], mask[:, 4:5], mask[:, 5:]],
-        note="a step looks at the last column of the mask only: the second prompt's pads are attended, as in Transformers",
+        note="a step looks at the mask's last column only: the second prompt's pads are attended",
     )
     f.error_step("two-tokens", "MG-38", {"input_ids": [[5, 6, 7]]}, {"input_ids": [[8, 9]]}, "one token|2")
     f.error(
@@ -466,7 +466,7 @@ def cross_attention():
         longer = {**f.tokens(1, 7), "encoder_hidden_states": f.encoder_states(1, 3)}
         f.case("shorter-source", "MG-35", {**longer, "use_cache": False})
         steps = [{**like.next_tokens(f, call, i, i + 1), **states, **mask} for i in range(4)]
-        note = "in a step the bias row is one beyond the true position, as in Transformers: the numbers are not those of a whole pass"
+        note = "a step takes the bias row one beyond its position: the numbers are not those of a whole pass"
         f.steps("steps-of-one", "MG-37 MG-40", steps, keep=["logits"], note=note)
         prompt = [{**like.next_tokens(f, call, a, b), **states} for a, b in [(0, 2), (2, 3), (3, 4)]]
         f.steps("steps-after-prompt", "MG-37 MG-40", prompt, keep=["logits"], note=note)
@@ -548,7 +548,7 @@ def refused():
         stored_as=T.MegaForMaskedLM,
         edit={"architectures": ["MegaForCausalLM"], "is_decoder": True, "bidirectional": False},
         import_error="24.*12|12.*24|lm_head",
-        note="the moving average has 24 rows, both directions, where the decoder wants 12; Transformers draws them at random",
+        note="the moving average has 24 rows, both directions, where the decoder wants 12: Transformers draws them anew",
     )
     f.import_rows("MG-48")
     for key, value, rows in (

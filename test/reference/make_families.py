@@ -28,9 +28,8 @@ def make(names):
         for folder in made:
             folder.write()
         worst, where = max(common.Folder.rounding)
-        print(
-            f"{name}: {len(made)} models, {sum(len(f.cases) for f in made)} cases, rounding {worst:.2f} of the tolerance in {where}"
-        )
+        cases = sum(len(folder.cases) for folder in made)
+        print(f"{name}: {len(made)} models, {cases} cases, rounding {worst:.2f} of the tolerance in {where}")
         common.Folder.rounding.clear()
 
 
