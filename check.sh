@@ -124,7 +124,7 @@ clusters() {
 mkdir -p build/check
 need packages tools/setup-debian build test model
 need compile compile
-need compile-clang compile_clang
+[ $# -gt 0 ] || need compile-clang compile_clang
 need model tools/fetch-minilm
 
 cluster_scratch

@@ -132,14 +132,9 @@ class Quiet:
 
 
 def limits():
-    """What bench-kernels measures of this machine: name -> (value, unit), for one core and for all."""
-    run = subprocess.run([str(ROOT / "build/bench-kernels")], capture_output=True, text=True)
-    found = {}
-    for line in run.stdout.split("\n"):
-        match = re.match(r"(\S.*?)\s{2,}([\d.]+)\s+(\S+)\s*$", line)
-        if match:
-            found[match[1]] = (float(match[2]), match[3])
-    return found, run.stdout
+    """What one core of this machine can do: name -> (value, unit)."""
+    run = subprocess.run([str(ROOT / "build/bench-kernels"), "limits"], capture_output=True, text=True, check=True)
+    return {name: (float(value), unit) for name, value, unit in map(str.split, run.stdout.strip().split("\n"))}
 
 
 def machine():
@@ -298,7 +293,7 @@ class Bench:
         return quality
 
 
-def report(bench, quality, limits_found, limits_text):
+def report(bench, quality, limits_found):
     from texts import flops
 
     options = bench.options
@@ -309,7 +304,7 @@ def report(bench, quality, limits_found, limits_text):
             f"disturbed: other work ran before {bench.quiet.disturbed} of {bench.quiet.measurements} measurements"
         )
     medians = {key: statistics.median(values) for key, values in bench.results.items()}
-    peak = limits_found.get("fp32, all cores", (None,))[0]
+    peak = limits_found["fp32"][0] * options.threads
     titles = {
         "short": f"{len(bench.texts['short'])} short texts, tokens/s",
         "128": f"{len(bench.texts['128'])} texts of 128 tokens, tokens/s",
@@ -334,7 +329,7 @@ def report(bench, quality, limits_found, limits_text):
     if quality:
         lines += ["", "| cosine to torch | mean | least |", "|---|--:|--:|"]
         lines += [f"| {name} | {mean:.6f} | {least:.6f} |" for name, (mean, least) in quality.items()]
-    lines += ["", "Limits of the machine:", "", limits_text.rstrip()]
+    lines += ["", "One core can do: " + ", ".join(f"{name} {value:g} {unit}" for name, (value, unit) in limits_found.items())]
     text = "\n".join(lines)
     print(text)
     OUT.mkdir(parents=True, exist_ok=True)
@@ -377,9 +372,9 @@ def main():
         parser.error(f"unknown peers or rows: {', '.join(unknown) or 'no row left'}")
 
     print("measuring the machine ...", flush=True)
-    found, text = limits()
+    found = limits()
     bench = Bench(options)
-    report(bench, bench.run(), found, text)
+    report(bench, bench.run(), found)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
  * kernels.c: how fast the kernels are on one core of this machine, beside what the core can do.
  *
  *	   make build/bench-kernels && build/bench-kernels [isa [precision]]
+ *	   build/bench-kernels limits			what the core can do, as bench/run reads it
  *
  * Times are processor time of this thread, the best of several rounds, so that other work on the machine
  * disturbs little.  Products: k = 384, n = 1536, weights again and again, so from the caches; "memory" walks
@@ -54,8 +55,10 @@ random_floats(size_t n)
 /* Independent chains of one instruction: REPEAT(N) of it, N registers. */
 #define CHAINS_12(INSTRUCTION)                                                                     \
 	INSTRUCTION(0)                                                                                 \
-	INSTRUCTION(1) INSTRUCTION(2) INSTRUCTION(3) INSTRUCTION(4) INSTRUCTION(5) INSTRUCTION(6)      \
-		INSTRUCTION(7) INSTRUCTION(8) INSTRUCTION(9) INSTRUCTION(10) INSTRUCTION(11)
+	INSTRUCTION(1)                                                                                 \
+	INSTRUCTION(2)                                                                                 \
+	INSTRUCTION(3) INSTRUCTION(4) INSTRUCTION(5) INSTRUCTION(6) INSTRUCTION(7) INSTRUCTION(8)      \
+		INSTRUCTION(9) INSTRUCTION(10) INSTRUCTION(11)
 #define FMA_ZMM(R) "vfmadd231ps %%zmm15, %%zmm15, %%zmm" #R "\n"
 #define FMA_YMM(R) "vfmadd231ps %%ymm15, %%ymm15, %%ymm" #R "\n"
 #define DOT_ZMM(R) "vpdpbusd %%zmm15, %%zmm15, %%zmm" #R "\n"
@@ -117,25 +120,25 @@ peak_of(Isa isa, Precision precision)
 static double
 memory_bandwidth(void)
 {
-	size_t	  n = (size_t) 512 << 20 >> 3;
-	uint64_t *x = allocate(n * 8), sum = 0;
-	double	  best = 1e30;
+	typedef uint64_t Line __attribute__((vector_size(64)));
+	size_t			 n = ((size_t) 512 << 20) / sizeof(Line);
+	Line			*x = allocate(n * sizeof(Line)), sum = {0};
+	double			 best = 1e30;
 
 	for (int i = 0; i < 5; i++)
 	{
-		double	 start = seconds();
-		uint64_t s[8] = {0};
+		double start = seconds();
 
-		for (size_t j = 0; j < n; j += 8)
-			for (int u = 0; u < 8; u++)
-				s[u] += x[j + u];
-		for (int u = 0; u < 8; u++)
-			sum += s[u];
+		for (size_t j = 0; j < n; j++)
+		{
+			__builtin_prefetch(x + j + 128);
+			sum += x[j];
+		}
 		start = seconds() - start;
 		best = start < best ? start : best;
 	}
 	free(x);
-	return sum ? 0 : n * 8 / best * 1e-9;
+	return sum[0] ? 0 : n * sizeof(Line) / best * 1e-9;
 }
 
 static Matrix
@@ -313,11 +316,28 @@ bench_rest(const Kernels *kernels, int tokens, int length)
 	free(zero);
 }
 
+/* One line a limit: its name, the figure, the unit. */
+static void
+print_limits(void)
+{
+	Isa isa = isa_supported(ISA_AVX512) ? ISA_AVX512 : ISA_AVX2;
+
+	printf("fp32 %.1f GFLOP/s\n", peak_of(isa, PRECISION_FP32));
+	printf("int8 %.1f GOP/s\n", peak_of(isa, PRECISION_INT8));
+	printf("memory %.1f GB/s\n", memory_bandwidth());
+}
+
 int
 main(int argc, char **argv)
 {
-	double bandwidth = argc > 1 ? 0 : memory_bandwidth();
+	double bandwidth;
 
+	if (argc == 2 && strcmp(argv[1], "limits") == 0)
+	{
+		print_limits();
+		return 0;
+	}
+	bandwidth = argc > 1 ? 0 : memory_bandwidth();
 	if (bandwidth > 0)
 		printf("memory, one core: %.1f GB/s\n", bandwidth);
 	for (Isa isa = ISA_AVX512; isa <= ISA_OPENBLAS; isa++)
