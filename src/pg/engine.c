@@ -693,6 +693,7 @@ step(void)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		set_most_tokens();
+		residents_trim();
 		if (this_engine == 0 && strcmp(preload, infer_preload_models) != 0)
 			residents_preload();
 	}

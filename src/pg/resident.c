@@ -229,7 +229,7 @@ finish_load(void)
 }
 
 /*
- * Whether bytes more fit under pg_infer.memory.  With false and no error they will: models are leaving to make
+ * Whether bytes more for a candidate fit under pg_infer.memory.  With false and no error they will: models are leaving to make
  * room, and *marked says that this call made some of them.  The registry is locked exclusively.
  */
 static bool
@@ -286,6 +286,19 @@ make_room(const ModelEntry *candidate, uint64 bytes, bool *marked, Error *error)
 		going += oldest->size;
 	}
 	return false;
+}
+
+void
+residents_trim(void)
+{
+	bool  marked = false;
+	Error error;
+
+	registry_lock(LW_EXCLUSIVE);
+	(void) make_room(NULL, 0, &marked, &error);
+	registry_unlock();
+	if (marked)
+		engines_wake_all();
 }
 
 /* Begins a load.  False: not now, or not at all (error is set). */

@@ -32,6 +32,9 @@ extern void resident_want(int entry);
 /* What has happened since the last call: a load is finished, a model has to go, a preload is due. */
 extern void residents_step(void);
 
+/* Has models leave until the others fit under pg_infer.memory, which may have changed. */
+extern void residents_trim(void);
+
 /* True while a load runs, whose end wakes nobody. */
 extern bool residents_loading(void);
 

@@ -65,6 +65,8 @@ for my $session (@sessions)
 }
 cmp_ok($cancels, '>', 100, "$cancels statements timed out");
 no_request_left('after many timeouts');
+is($node->safe_psql('postgres', "SELECT cancels > 0, errors FROM infer.stat_models WHERE name = 'tiny'"),
+	't|0', 'they are counted as cancels, not as errors');
 
 # ---- errors, subtransactions, cursors ----
 

@@ -115,6 +115,12 @@ cap(0);
 embed_with($_) for 'a', 'b', 'c', 'tiny';
 is(resident(), 'a b c tiny', 'without a cap all stay');
 
+query("ALTER SYSTEM SET pg_infer.memory = '" . int(1.5 * $size / 1024) . "kB'");
+$node->reload;
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 AND bool_and(name = 'tiny') FROM infer.stat_models WHERE state = 'resident'"),
+	'a lower cap takes effect at once');
+cap(0);
+
 # ---- preload ----
 
 my ($digest) = query("SELECT digest FROM infer.models WHERE name = 'c'");
