@@ -187,7 +187,7 @@ wrong_items_are_named(void **state)
 	test_model_open(&test, even, COUNT(even), PRECISION_FP32, false,
 					kernels_select(ISA_GENERIC, &error));
 	make_items(test.model.hidden_size);
-	two[0] = items[0], two[1] = items[0];
+	two[0] = items[1], two[1] = items[0];
 	assert_true(runner_embed(runner, &test.model, two, 0, NULL, &error));
 	two[1].ids = wrong, two[1].n_tokens = 2, two[1].type_ids = NULL;
 	assert_false(runner_embed(runner, &test.model, two, 2, NULL, &error));
@@ -228,6 +228,7 @@ static void
 a_cancelled_run_stops(void **state)
 {
 	static RunItem many[200 * ITEMS];
+	static float   vectors[200 * ITEMS][128];
 	Error		   error;
 	TestModel	   test;
 	(void) state;
@@ -236,7 +237,10 @@ a_cancelled_run_stops(void **state)
 					kernels_select(ISA_GENERIC, &error));
 	make_items(test.model.hidden_size);
 	for (int i = 0; i < COUNT(many); i++)
+	{
 		many[i] = items[i % ITEMS];
+		many[i].out = vectors[i];
+	}
 	for (int threads = 1; threads <= 3; threads++)
 	{
 		Team	   *team = team_create(threads, NULL, &error);
