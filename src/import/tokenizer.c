@@ -82,7 +82,7 @@ import_tokenizer(ImageWriter *writer, const char *directory, const TokenizerOpti
 	if (tokenizer_config_load(&config, directory, options, error) &&
 		compile(build, &config, directory, options, found, error))
 	{
-		result = !*found || build_finish(build, writer, error);
+		result = !*found || (build_tables(build, error) && build_write(build, writer, error));
 		*summary = (TokenizerSummary){.is_fast = (build->flags & TOKENIZER_FAST) != 0,
 									  .do_lower_case = config.do_lower_case,
 									  .model_max_length = config.model_max_length,

@@ -318,8 +318,8 @@ put_vocab(TokenizerBuild *build, Error *error)
 		   put_trie(build, "vocab.trie", keys, n_keys, error);
 }
 
-static const void *
-find_table(void *argument, const char *name, size_t *size)
+const void *
+build_find(void *argument, const char *name, size_t *size)
 {
 	const TokenizerBuild *build = argument;
 
@@ -340,7 +340,7 @@ normalize_added(TokenizerBuild *build, const BuildString *content, BuildString *
 	Tokenizer tokenizer;
 	char	 *bytes;
 
-	if (!tokenizer_bind(&tokenizer, find_table, build, error) ||
+	if (!tokenizer_bind(&tokenizer, build_find, build, error) ||
 		!tokenizer_normalize(&tokenizer, build->arena, content->bytes, content->length, &bytes,
 							 &normalized->length, error))
 		return false;
@@ -513,12 +513,16 @@ put_components(TokenizerBuild *build, Error *error)
 }
 
 bool
-build_finish(TokenizerBuild *build, ImageWriter *writer, Error *error)
+build_tables(TokenizerBuild *build, Error *error)
 {
 	/* Added tokens come last: normalizing them takes all the other tables. */
-	if (!put_components(build, error) || !put_vocab(build, error) || !put_template(build, error) ||
-		!put_added(build, error))
-		return false;
+	return put_components(build, error) && put_vocab(build, error) && put_template(build, error) &&
+		   put_added(build, error);
+}
+
+bool
+build_write(const TokenizerBuild *build, ImageWriter *writer, Error *error)
+{
 	for (int i = 0; i < build->n_tables; i++)
 		if (!image_write_bytes(writer, SECTION_TOKENIZER, build->tables[i].name,
 							   build->tables[i].data, build->tables[i].size, error))

@@ -121,8 +121,12 @@ extern bool build_component(TokenizerBuild *build, BuildStage stage, const Compo
 extern bool build_item(TokenizerBuild *build, TemplateList list, int32_t id, int32_t type_id,
 					   Error *error);
 
-/* Makes all tables and writes them. */
-extern bool build_finish(TokenizerBuild *build, ImageWriter *writer, Error *error);
+/* Makes all tables from what was gathered; build_find looks one up by name (a TokenizerFind). */
+extern bool		   build_tables(TokenizerBuild *build, Error *error);
+extern const void *build_find(void *build, const char *name, size_t *size);
+
+/* Writes the tables. */
+extern bool build_write(const TokenizerBuild *build, ImageWriter *writer, Error *error);
 
 /* tokenizer_trie.c: a trie of n strings with numbers; sorts both.  Equal strings are ERR_DATA. */
 typedef struct TrieKey

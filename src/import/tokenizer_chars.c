@@ -79,7 +79,19 @@ encode_mapping(TableBuilder *builder, const CharMapping *mapping, uint32_t *valu
 	return true;
 }
 
-/* The table of value(character). */
+/* Whether a block is like the one before it, whatever the rule: planes 4 to 13 are unassigned and planes 15 and 16
+ * private, but for the last two code points of each. */
+static bool
+is_like_previous(uint32_t block)
+{
+	uint32_t first = block * CHAR_BLOCK, plane = first >> 16, within = first & 0xFFFF;
+
+	if (plane >= 4 && plane <= 13)
+		return first != 0x40000;
+	return plane >= 15 && within != 0 && within != 0x10000 - CHAR_BLOCK;
+}
+
+/* The table of value(character), which must depend on properties of the character alone. */
 static bool
 build(TableBuilder *builder,
 	  bool (*value)(TableBuilder *, uint32_t, const void *, uint32_t *, Error *),
@@ -97,6 +109,11 @@ build(TableBuilder *builder,
 		uint32_t *block = blocks + (size_t) header->n_blocks * CHAR_BLOCK;
 		int32_t	  known;
 
+		if (is_like_previous(i))
+		{
+			header->index[i] = header->index[i - 1];
+			continue;
+		}
 		for (uint32_t j = 0; j < CHAR_BLOCK; j++)
 			if (!value(builder, i * CHAR_BLOCK + j, argument, &block[j], error))
 				return false;
