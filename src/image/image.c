@@ -106,6 +106,11 @@ parse_entry(Section *section, const ImageEntry *entry, const uint8_t *file,
 		entry->name >= header->directory_size)
 		return error_set(error, ERR_CORRUPT, "a section has type %u and its name at %u",
 						 entry->type, entry->name);
+	if (entry->offset % IMAGE_ALIGN != 0 || entry->offset < sizeof *header ||
+		entry->offset > header->directory_offset ||
+		entry->size > header->directory_offset - entry->offset)
+		return error_set(error, ERR_CORRUPT, "section \"%.100s\" lies outside the file",
+						 directory + entry->name);
 	*section = (Section){.type = (SectionType) entry->type,
 						 .name = directory + entry->name,
 						 .data = file + entry->offset,
@@ -115,11 +120,6 @@ parse_entry(Section *section, const ImageEntry *entry, const uint8_t *file,
 						 .n = (int) entry->n,
 						 .k = (int) entry->k,
 						 .has_bias = entry->has_bias != 0};
-	if (entry->offset % IMAGE_ALIGN != 0 || entry->offset < sizeof *header ||
-		entry->offset > header->directory_offset ||
-		entry->size > header->directory_offset - entry->offset)
-		return error_set(error, ERR_CORRUPT, "section \"%.100s\" lies outside the file",
-						 section->name);
 	if (entry->precision > PRECISION_INT8 || entry->n > INT_MAX || entry->k > INT_MAX ||
 		entry->has_bias > 1 || !tensor_valid(section))
 		return error_set(error, ERR_CORRUPT, "section \"%.100s\" has an impossible shape",

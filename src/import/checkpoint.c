@@ -70,20 +70,17 @@ view_end(const CheckpointTensor *tensor, int64_t *end)
 {
 	int64_t last = tensor->offset;
 
-	if (tensor->offset < 0)
-		return false;
-	for (int i = 0; i < tensor->rank; i++)
+	for (int i = 0; tensor->count > 0 && i < tensor->rank; i++)
 	{
 		int64_t reach;
 
 		if (tensor->strides[i] < 0 ||
-			__builtin_mul_overflow(tensor->shape[i] > 0 ? tensor->shape[i] - 1 : 0,
-								   tensor->strides[i], &reach) ||
+			__builtin_mul_overflow(tensor->shape[i] - 1, tensor->strides[i], &reach) ||
 			__builtin_add_overflow(last, reach, &last))
 			return false;
 	}
 	*end = last;
-	return tensor->count == 0 || !__builtin_add_overflow(last, 1, end);
+	return tensor->offset >= 0 && (tensor->count == 0 || !__builtin_add_overflow(last, 1, end));
 }
 
 bool
