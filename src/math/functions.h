@@ -25,12 +25,12 @@ exp_parts(Vec x, Vec *power)
 	return vec_fma(vec_mul(r, r), p, r);
 }
 
-/* e^x for x <= 0; 0 below least, which is -87 or more.  Relative error 9e-8. */
+/* e^x for x <= 0, and for -inf; 0 below least, which is -87 or more.  Relative error 9e-8. */
 INLINE Vec
 exp_below(Vec x, float least)
 {
 	Vec power;
-	Vec q = exp_parts(vec_max(x, vec_set(least)), &power);
+	Vec q = exp_parts(x, &power); /* of no use below least, but not slow */
 
 	return vec_pick(vec_less(x, vec_set(least)), vec_set(0.0f), vec_fma(power, q, power));
 }
@@ -62,22 +62,22 @@ sigmoid(Vec x)
 }
 
 /* Upper tail of the normal distribution, erfc(a / sqrt 2) / 2 for a >= 0.  Absolute error 2e-7, and less the
- * larger a is: u^6 P(a) with u = 1 - 21 a / 128 falls to 0 at a = 6.1, where the tail is 6e-10. */
+ * larger a is: u^6 P(u) with u = 1 - 21 a / 128 falls to 0 at a = 6.1, where the tail is 6e-10. */
 INLINE Vec
 normal_tail(Vec a)
 {
-	static const float c[] = {1.318228096e-01f,	 -4.121963978e-01f, 1.065692455e-01f,
-							  8.963540792e-01f,	 -6.851152182e-01f, -1.118073106e+00f,
-							  1.325556517e+00f,	 9.176983237e-01f,	-1.696689010e+00f,
-							  -3.337303400e-01f, 1.470695376e+00f,	-2.453192174e-01f,
-							  -7.059909701e-01f, 3.583474755e-01f};
+	static const float c[14] = {1.318228096e-01f,  -4.121963978e-01f, 1.065692455e-01f,
+								8.963540792e-01f,  -6.851152182e-01f, -1.118073106e+00f,
+								1.325556517e+00f,  9.176983237e-01f,  -1.696689010e+00f,
+								-3.337303400e-01f, 1.470695376e+00f,  -2.453192174e-01f,
+								-7.059909701e-01f, 3.583474755e-01f};
 	Vec				   u, u2, z, p;
 
-	a = vec_min(a, vec_set(6.125f));
-	u = vec_max(vec_fma(a, vec_set(-0.1640625f), vec_set(1.0f)), vec_set(0.0f));
-	z = vec_fma(a, vec_set(0.328125f), vec_set(-0.5f));
+	u = vec_max(vec_fnma(a, vec_set(0.1640625f), vec_set(1.0f)), vec_set(0.0f));
+	z = vec_fnma(u, vec_set(2.0f), vec_set(1.5f));
 	p = vec_set(c[0]);
-	UNROLL for (int i = 1; i < 14; i++) p = vec_fma(p, z, vec_set(c[i]));
+	UNROLLED (i, 13)
+		p = vec_fma(p, z, vec_set(c[i + 1]));
 	u2 = vec_mul(u, u);
 	return vec_mul(p, vec_mul(u2, vec_mul(u2, u2)));
 }
@@ -86,9 +86,9 @@ normal_tail(Vec a)
 INLINE Vec
 gelu(Vec x)
 {
-	Vec a = vec_abs(x), zero = vec_set(0.0f);
+	Vec a = vec_abs(x);
 
-	return vec_fma(vec_sub(zero, vec_min(a, vec_set(6.125f))), normal_tail(a), vec_max(x, zero));
+	return vec_fnma(a, normal_tail(a), vec_max(x, vec_set(0.0f)));
 }
 
 INLINE Vec

@@ -133,6 +133,12 @@ vec_fma(Vec x, Vec y, Vec z)
 }
 
 INLINE Vec
+vec_fnma(Vec x, Vec y, Vec z)
+{
+	return (Vec){_mm256_fnmadd_ps(x.a, y.a, z.a), _mm256_fnmadd_ps(x.b, y.b, z.b)};
+}
+
+INLINE Vec
 vec_max(Vec x, Vec y)
 {
 	return (Vec){_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)};
@@ -204,10 +210,31 @@ vec_bf16_high(const void *p)
 	return (Vec){_mm256_and_ps(x.a, high), _mm256_and_ps(x.b, high)};
 }
 
+INLINE __m256
+fold(__m256 a, __m256 b, bool top)
+{
+	return top ? _mm256_max_ps(a, b) : _mm256_add_ps(a, b);
+}
+
 INLINE float
 vec_tree(Vec x, bool top)
 {
-	return tree8(top ? _mm256_max_ps(x.a, x.b) : _mm256_add_ps(x.a, x.b), top);
+	return tree8(fold(x.a, x.b, top), top);
+}
+
+INLINE void
+vec_tree4(const Vec v[4], bool top, float out[4])
+{
+	__m256 a = fold(v[0].a, v[0].b, top), b = fold(v[2].a, v[2].b, top);
+	__m256 c = fold(v[1].a, v[1].b, top), d = fold(v[3].a, v[3].b, top);
+
+	a = fold(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31), top);
+	c = fold(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31), top);
+	a = fold(_mm256_shuffle_ps(a, c, 0x44), _mm256_shuffle_ps(a, c, 0xee), top);
+	a = fold(a, _mm256_permute_ps(a, 0xb1), top);
+	a = _mm256_permute_ps(a, 0x08);
+	_mm_storel_pi((__m64 *) out, _mm256_castps256_ps128(a));
+	_mm_storel_pi((__m64 *) (out + 2), _mm256_extractf128_ps(a, 1));
 }
 
 INLINE Int

@@ -106,6 +106,12 @@ vec_fma(Vec a, Vec b, Vec c)
 }
 
 INLINE Vec
+vec_fnma(Vec a, Vec b, Vec c)
+{
+	return _mm512_fnmadd_ps(a, b, c);
+}
+
+INLINE Vec
 vec_max(Vec a, Vec b)
 {
 	return _mm512_max_ps(a, b);
@@ -157,6 +163,12 @@ vec_bf16_high(const void *p)
 	return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), high));
 }
 
+INLINE __m512
+fold(__m512 a, __m512 b, bool top)
+{
+	return top ? _mm512_max_ps(a, b) : _mm512_add_ps(a, b);
+}
+
 INLINE float
 vec_tree(Vec v, bool top)
 {
@@ -164,6 +176,20 @@ vec_tree(Vec v, bool top)
 
 	a = top ? _mm256_max_ps(a, b) : _mm256_add_ps(a, b);
 	return tree8(a, top);
+}
+
+INLINE void
+vec_tree4(const Vec v[4], bool top, float out[4])
+{
+	__m512 a =
+		fold(_mm512_shuffle_f32x4(v[0], v[1], 0x44), _mm512_shuffle_f32x4(v[0], v[1], 0xee), top);
+	__m512 b =
+		fold(_mm512_shuffle_f32x4(v[2], v[3], 0x44), _mm512_shuffle_f32x4(v[2], v[3], 0xee), top);
+
+	a = fold(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd), top);
+	a = fold(a, _mm512_permute_ps(a, 0x4e), top);
+	a = fold(a, _mm512_permute_ps(a, 0xb1), top);
+	_mm512_mask_compressstoreu_ps(out, 0x1111, a);
 }
 
 INLINE Int

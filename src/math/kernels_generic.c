@@ -126,6 +126,12 @@ vec_fma(Vec a, Vec b, Vec c)
 }
 
 INLINE Vec
+vec_fnma(Vec a, Vec b, Vec c)
+{
+	LANES(Vec, fmaf(-a.v[i], b.v[i], c.v[i]));
+}
+
+INLINE Vec
 vec_max(Vec a, Vec b)
 {
 	LANES(Vec, a.v[i] > b.v[i] ? a.v[i] : b.v[i]);
@@ -217,6 +223,13 @@ vec_tree(Vec a, bool top)
 	return a.v[0];
 }
 
+INLINE void
+vec_tree4(const Vec v[4], bool top, float out[4])
+{
+	for (int i = 0; i < 4; i++)
+		out[i] = vec_tree(v[i], top);
+}
+
 INLINE Int
 int_set(int32_t x)
 {
@@ -268,13 +281,13 @@ int_dot(Int sum, Int u, Int s)
 	LANES(Int, dot4(sum.v[i], (uint32_t) u.v[i], (uint32_t) s.v[i]));
 }
 
-/* out[d][j] = in[j][d], 4 by 4. */
+/* out[i][j] = in[j][d + i], 4 by 4; 0 where not keep[j], whatever is there. */
 INLINE void
-transpose4(const float *const in[4], float *out, long ldout)
+transpose4(const float *const in[4], int d, const bool keep[4], float *out, long ldout)
 {
-	for (int d = 0; d < 4; d++)
+	for (int i = 0; i < 4; i++)
 		for (int j = 0; j < 4; j++)
-			out[d * ldout + j] = in[j][d];
+			out[i * ldout + j] = keep[j] ? in[j][d + i] : 0.0f;
 }
 
 #include "math/kernels_impl.h"

@@ -5,7 +5,6 @@
  * The order of additions is the one that kernels.h promises; nothing here depends on how high a tile is or
  * how wide the registers are.
  */
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -17,7 +16,8 @@
 
 enum
 {
-	AHEAD = 8192 /* bytes to fetch ahead in weights that are used once */
+	AHEAD = 8192,	/* bytes to fetch ahead in weights that are used once */
+	BLOCK_ROWS = 84 /* of which the second cache holds more than one */
 };
 
 typedef enum Kind
@@ -107,15 +107,18 @@ multiply_float(Kind kind, int rows, int width, const Tile *t, Vec acc[][2])
 {
 	const char *a = t->a, *b = t->b;
 
-	UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < width; v++) acc[i][v] =
-		vec_set(0.0f);
+	UNROLLED (i, rows)
+		UNROLLED (v, width)
+			acc[i][v] = vec_set(0.0f);
 	for (int k = 0; k < t->steps; k++, a += 4, b += t->step_b)
 	{
 		Vec w[2];
 
-		fetch_step(t, k, kind == KIND_BF16 ? 1 : width);
+		if (kind != KIND_SCALED)
+			fetch_step(t, k, kind == KIND_BF16 ? 1 : width);
 		if (kind != KIND_BF16)
-			UNROLL for (int v = 0; v < width; v++) w[v] = vec_load((const float *) b + 16 * v);
+			UNROLLED (v, width)
+				w[v] = vec_load((const float *) b + 16 * v);
 		else if (width == 2)
 		{
 			w[0] = vec_bf16_low(b);
@@ -123,11 +126,12 @@ multiply_float(Kind kind, int rows, int width, const Tile *t, Vec acc[][2])
 		}
 		else
 			w[0] = t->high ? vec_bf16_high(b) : vec_bf16_low(b);
-		UNROLL for (int i = 0; i < rows; i++)
+		UNROLLED (i, rows)
 		{
 			Vec x = vec_set(load_float(a + i * t->lda));
 
-			UNROLL for (int v = 0; v < width; v++) acc[i][v] = vec_fma(x, w[v], acc[i][v]);
+			UNROLLED (v, width)
+				acc[i][v] = vec_fma(x, w[v], acc[i][v]);
 		}
 	}
 }
@@ -138,28 +142,32 @@ multiply_int8(Kind kind, int rows, int width, const Tile *t, Vec out[][2])
 	Int			acc[TILE_ROWS][2];
 	const char *a = t->a, *b = t->b;
 
-	UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < width; v++) acc[i][v] =
-		int_mul(int_set(-t->zero[i]), int_load(t->sum + 16 * v));
+	UNROLLED (i, rows)
+		UNROLLED (v, width)
+			acc[i][v] = int_mul(int_set(-t->zero[i]), int_load(t->sum + 16 * v));
 	for (int k = 0; k < t->steps; k++, a += 4, b += t->step_b)
 	{
 		Int w[2];
 
 		fetch_step(t, k, width);
-		UNROLL for (int v = 0; v < width; v++) w[v] = int_load(b + 64 * v);
-		UNROLL for (int i = 0; i < rows; i++)
+		UNROLLED (v, width)
+			w[v] = int_load(b + 64 * v);
+		UNROLLED (i, rows)
 		{
 			Int x = int_set(load_int32(a + i * t->lda));
 
-			UNROLL for (int v = 0; v < width; v++) acc[i][v] =
-				kind == KIND_VNNI ? int_dot_vnni(acc[i][v], x, w[v]) : int_dot(acc[i][v], x, w[v]);
+			UNROLLED (v, width)
+				acc[i][v] = kind == KIND_VNNI ? int_dot_vnni(acc[i][v], x, w[v])
+											  : int_dot(acc[i][v], x, w[v]);
 		}
 	}
-	UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < width; v++)
-	{
-		Vec scale = vec_mul(vec_set(t->row_scale[i]), vec_load(t->column_scale + 16 * v));
+	UNROLLED (i, rows)
+		UNROLLED (v, width)
+		{
+			Vec scale = vec_mul(vec_set(t->row_scale[i]), vec_load(t->column_scale + 16 * v));
 
-		out[i][v] = vec_mul(vec_of_int(acc[i][v]), scale);
-	}
+			out[i][v] = vec_mul(vec_of_int(acc[i][v]), scale);
+		}
 }
 
 /* kind, rows and width are constants wherever this is called, so each combination is compiled by itself. */
@@ -172,21 +180,22 @@ tile(Kind kind, int rows, int width, const Tile *t)
 		multiply_int8(kind, rows, width, t, acc);
 	else
 		multiply_float(kind, rows, width, t, acc);
-	UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < width; v++)
-	{
-		Vec y = acc[i][v];
-
-		if (kind == KIND_SCALED)
-			y = vec_fma(y, vec_set(t->row_scale[i]), vec_set(0.0f)); /* 0 has one sign */
-		else
-		{
-			if (t->bias)
-				y = vec_add(y, vec_load(t->bias + 16 * v));
-			if (t->residual)
-				y = vec_add(y, vec_load(t->residual + i * t->ldr + 16 * v));
-		}
-		vec_store(t->c + i * t->ldc + 16 * v, y);
-	}
+	/* One loop for each addition: with one for all, clang leaves the sums in memory. */
+	if (t->bias)
+		UNROLLED (i, rows)
+			UNROLLED (v, width)
+				acc[i][v] = vec_add(acc[i][v], vec_load(t->bias + 16 * v));
+	if (t->residual)
+		UNROLLED (i, rows)
+			UNROLLED (v, width)
+				acc[i][v] = vec_add(acc[i][v], vec_load(t->residual + i * t->ldr + 16 * v));
+	if (kind == KIND_SCALED) /* plus 0, so that 0 has one sign */
+		UNROLLED (i, rows)
+			UNROLLED (v, width)
+				acc[i][v] = vec_fma(acc[i][v], vec_set(t->row_scale[i]), vec_set(0.0f));
+	UNROLLED (i, rows)
+		UNROLLED (v, width)
+			vec_store(t->c + i * t->ldc + 16 * v, acc[i][v]);
 }
 
 #define CASE(N)                                                                                    \
@@ -387,80 +396,120 @@ activate(Activation activation, float *x, size_t n)
 	}
 }
 
-/* Panel by panel, for each its tiles of rows, so that a panel is read from memory once. */
-static void
-gemm_tiles(TileFunction function, int one, int two, const Matrix *w, int p0, int p1, const Rows *a,
-		   int m, float *c, long ldc, Activation activation, const float *residual, long ldr)
+/* A product, and the tiles it is made of. */
+typedef struct Product
 {
-	bool  int8 = w->precision == PRECISION_INT8, bf16 = w->precision == PRECISION_BF16;
-	int	  steps = int8 ? (w->k + 3) / 4 : w->k;
-	long  step = bf16 ? 64 : 128, panel = step * steps;
-	Cut	  cut = cut_rows(m, one, two);
-	float buffer[TILE_ROWS * PANEL];
+	const Matrix *w;
+	const Rows	 *a;
+	float		 *c;
+	long		  ldc;
+	Activation	  activation;
+	const float	 *residual; /* or NULL */
+	long		  ldr;
+	TileFunction  tile;
+	int			  one, two; /* rows of a tile at most, by its width */
+} Product;
 
-	for (int p = p0; p < p1 && m > 0; p++)
+/* Rows first .. first + m - 1 of a strip of columns as wide as a tile. */
+static void
+product_strip(const Product *product, int column, int first, const Cut *cut)
+{
+	const Matrix *w = product->w;
+	const Rows	 *a = product->a;
+	bool		  int8 = w->precision == PRECISION_INT8, bf16 = w->precision == PRECISION_BF16;
+	int			  width = 16 * cut->width, columns = w->n - column < width ? w->n - column : width;
+	bool		  direct = product->activation == ACTIVATION_NONE && columns == width;
+	float		  buffer[TILE_ROWS * PANEL];
+	Tile		  t = {.step_b = bf16 ? 64 : 128, .steps = int8 ? (w->k + 3) / 4 : w->k};
+	long		  panel = t.step_b * t.steps;
+
+	t.high = column % PANEL != 0;
+	t.b = (const char *) w->panels + column / PANEL * panel + (t.high && !bf16 ? 64 : 0);
+	/* A single tile fetches from a little ahead in the weights; several, a share each of the next panel. */
+	t.fetch = t.b + (cut->tiles == 1 ? AHEAD : panel);
+	t.step_fetch = (t.step_b + cut->tiles - 1) / cut->tiles;
+	t.lda = int8 ? a->ldq : a->ld * 4;
+	t.ldr = product->ldr;
+	t.ldc = direct ? product->ldc : width;
+	t.bias = w->bias ? w->bias + column : NULL;
+	if (int8)
 	{
-		const char *b = (const char *) w->panels + p * panel;
-
-		for (int column = p * PANEL; column < (p + 1) * PANEL && column < w->n;
-			 column += 16 * cut.width)
-		{
-			int	 columns = w->n - column < 16 * cut.width ? w->n - column : 16 * cut.width;
-			bool direct = activation == ACTIVATION_NONE && columns == 16 * cut.width;
-			bool high = column % PANEL != 0;
-			long skip = high && !bf16 ? 64 : 0;
-			Tile t = {.b = b + skip, .step_b = step, .steps = steps, .high = high};
-
-			t.fetch = t.b + (cut.tiles == 1 ? AHEAD : panel);
-			t.step_fetch = step;
-			t.bias = w->bias ? w->bias + column : NULL;
-			t.column_scale = w->scale ? w->scale + column : NULL;
-			t.sum = w->sum ? w->sum + column : NULL;
-			t.lda = int8 ? a->ldq : a->ld * 4;
-			for (int n = 0, i = 0; n < cut.tiles; n++)
-			{
-				int			 height = cut_height(&cut, n);
-				const float *r = residual ? residual + i * ldr + column : NULL;
-				float		*out = c + i * ldc + column;
-
-				t.a = int8 ? (const char *) (a->q + i * a->ldq) : (const char *) (a->x + i * a->ld);
-				if (int8)
-				{
-					t.row_scale = a->scale + i;
-					t.zero = a->zero + i;
-				}
-				t.residual = direct ? r : NULL;
-				t.ldr = ldr;
-				t.c = direct ? out : buffer;
-				t.ldc = direct ? ldc : 16 * cut.width;
-				function(height, cut.width, &t);
-				if (!direct)
-					map_activation(activation, &(Map){.in = buffer,
-													  .ldi = t.ldc,
-													  .m = height,
-													  .n = columns,
-													  .out = out,
-													  .ldo = ldc,
-													  .residual = r,
-													  .ldr = ldr});
-				t.fetch = t.b;
-				t.step_fetch = 0;
-				i += height;
-			}
-		}
+		t.column_scale = w->scale + column;
+		t.sum = w->sum + column;
 	}
+	for (int n = 0, i = first; n < cut->tiles; n++)
+	{
+		int			 rows = cut_height(cut, n);
+		float		*out = product->c + i * product->ldc + column;
+		const float *r = product->residual ? product->residual + i * t.ldr + column : NULL;
+
+		t.c = direct ? out : buffer;
+		t.residual = direct ? r : NULL;
+		t.a = int8 ? (const char *) (a->q + i * a->ldq) : (const char *) (a->x + i * a->ld);
+		if (int8)
+		{
+			t.row_scale = a->scale + i;
+			t.zero = a->zero + i;
+		}
+		product->tile(rows, cut->width, &t);
+		if (!direct)
+		{
+			Map f = {.in = buffer, .ldi = width, .m = rows, .n = columns, .out = out};
+
+			f.ldo = product->ldc;
+			f.residual = r;
+			f.ldr = t.ldr;
+			map_activation(product->activation, &f);
+		}
+		t.fetch += t.step_fetch * t.steps;
+		i += rows;
+	}
+}
+
+/* Blocks of rows, which the second cache holds; in each, panel by panel. */
+static void
+product_panels(const Product *product, int p0, int p1, int m)
+{
+	int blocks = m < BLOCK_ROWS ? 1 : m / BLOCK_ROWS;
+
+	for (int n = 0, first = 0; n < blocks && m > 0; n++)
+	{
+		int rows = m / blocks + (n < m % blocks);
+		Cut cut = cut_rows(rows, product->one, product->two);
+		int end = p1 * PANEL < product->w->n ? p1 * PANEL : product->w->n;
+
+		for (int column = p0 * PANEL; column < end; column += 16 * cut.width)
+			product_strip(product, column, first, &cut);
+		first += rows;
+	}
+}
+
+INLINE void
+gemm_with(TileFunction tile_bytes, int one, int two, const Matrix *w, int p0, int p1, const Rows *a,
+		  int m, float *c, long ldc, Activation activation, const float *residual, long ldr)
+{
+	Product product = {.w = w, .a = a, .c = c, .ldc = ldc, .activation = activation};
+
+	product.residual = residual;
+	product.ldr = ldr;
+	product.one = ROWS_ONE;
+	product.two = ROWS_TWO;
+	product.tile = w->precision == PRECISION_BF16 ? tile_bf16 : tile_fp32;
+	if (w->precision == PRECISION_INT8)
+	{
+		product.tile = tile_bytes;
+		product.one = one;
+		product.two = two;
+	}
+	product_panels(&product, p0, p1, m);
 }
 
 static void
 gemm(const Matrix *w, int p0, int p1, const Rows *a, int m, float *c, long ldc,
 	 Activation activation, const float *residual, long ldr)
 {
-	if (w->precision == PRECISION_INT8)
-		gemm_tiles(tile_int8, ROWS_INT8_ONE, ROWS_INT8_TWO, w, p0, p1, a, m, c, ldc, activation,
-				   residual, ldr);
-	else
-		gemm_tiles(w->precision == PRECISION_BF16 ? tile_bf16 : tile_fp32, ROWS_ONE, ROWS_TWO, w,
-				   p0, p1, a, m, c, ldc, activation, residual, ldr);
+	gemm_with(tile_int8, ROWS_INT8_ONE, ROWS_INT8_TWO, w, p0, p1, a, m, c, ldc, activation,
+			  residual, ldr);
 }
 
 #ifdef KERNELS_TABLE_VNNI
@@ -468,28 +517,24 @@ static void
 gemm_vnni(const Matrix *w, int p0, int p1, const Rows *a, int m, float *c, long ldc,
 		  Activation activation, const float *residual, long ldr)
 {
-	if (w->precision == PRECISION_INT8)
-		gemm_tiles(tile_vnni, ROWS_ONE, ROWS_TWO, w, p0, p1, a, m, c, ldc, activation, residual,
-				   ldr);
-	else
-		gemm(w, p0, p1, a, m, c, ldc, activation, residual, ldr);
+	gemm_with(tile_vnni, ROWS_ONE, ROWS_TWO, w, p0, p1, a, m, c, ldc, activation, residual, ldr);
 }
 #endif
 
-/* Maximum of n floats and -inf. */
-INLINE float
+/* Lanes of the maximum of n floats and -inf. */
+INLINE Vec
 row_top(const float *x, int n)
 {
 	Vec top = vec_set(-INFINITY);
 
 	for (int j = 0; j < n; j += 16)
 		top = vec_max(top, row_load_or(x + j, n - j, -INFINITY));
-	return vec_tree(top, true);
+	return top;
 }
 
-/* x = e^(x - top), and their sum.  Below e^-80 is 0: smaller ones would become denormal, which is slow, when
- * they are multiplied. */
-INLINE float
+/* x = e^(x - top), and lanes of their sum.  Below e^-80 is 0: smaller ones would become denormal, which is slow,
+ * when they are multiplied. */
+INLINE Vec
 row_exp(float *x, int n, float top)
 {
 	Vec sum = vec_set(0.0f), shift = vec_set(top);
@@ -501,7 +546,7 @@ row_exp(float *x, int n, float top)
 		row_store(x + j, e, n - j);
 		sum = vec_add(sum, e);
 	}
-	return vec_tree(sum, false);
+	return sum;
 }
 
 static void
@@ -516,45 +561,38 @@ softmax(float *x, long ldx, int m, int n)
 {
 	for (int i = 0; i < m && n > 0; i++, x += ldx)
 	{
-		float sum = row_exp(x, n, row_top(x, n));
+		float top = vec_tree(row_top(x, n), true);
+		Vec	  sum = row_exp(x, n, top);
 
-		scale(x, 1.0f / sum, x, n);
+		scale(x, 1.0f / vec_tree(sum, false), x, n);
 	}
 }
 
-/* Keys across the lanes: panels [PANEL_UP(n_keys) / 32][head_dim][32].  Zero where there is no key or nobody
- * sees it: what is there is multiplied, and uninitialised memory may hold denormals, which are slow. */
+/* Keys across the lanes: panels [PANEL_UP(n_keys) / 32][head_dim][32], written up to a multiple of 16 keys.  Zero
+ * where there is no key or nobody sees it: what is there is multiplied, and uninitialised memory may hold
+ * denormals, which are slow. */
 static void
 pack_keys(const AttentionArgs *args, float *panels)
 {
-	static const float nothing[4];
-	int				   d, padded = PANEL_UP(args->n_keys), head_dim = args->head_dim;
+	int padded = (args->n_keys + 15) / 16 * 16, head_dim = args->head_dim;
 
 	for (int j = 0; j < padded; j += 4)
 	{
 		float		*out = panels + (long) (j / PANEL) * head_dim * PANEL + j % PANEL;
 		const float *in[4];
-		long		 step[4];
+		bool		 seen[4];
+		int			 d = 0;
 
 		for (int i = 0; i < 4; i++)
 		{
-			bool seen = j + i < args->n_keys && (!args->key_mask || args->key_mask[j + i]);
-
-			in[i] = seen ? args->k + (j + i) * args->ldk : nothing;
-			step[i] = seen;
+			seen[i] = j + i < args->n_keys && (!args->key_mask || args->key_mask[j + i]);
+			in[i] = args->k + (seen[i] ? (j + i) * args->ldk : 0);
 		}
-		for (d = 0; d + 4 <= head_dim; d += 4, out += 4 * PANEL)
-		{
-			transpose4(in, out, PANEL);
+		for (; d + 4 <= head_dim; d += 4)
+			transpose4(in, d, seen, out + d * PANEL, PANEL);
+		for (; d < head_dim; d++)
 			for (int i = 0; i < 4; i++)
-				in[i] += 4 * step[i];
-		}
-		for (; d < head_dim; d++, out += PANEL)
-			for (int i = 0; i < 4; i++)
-			{
-				out[i] = *in[i];
-				in[i] += step[i];
-			}
+				out[d * PANEL + i] = seen[i] ? in[i][d] : 0.0f;
 	}
 }
 
@@ -584,24 +622,38 @@ row_mask(const uint8_t *mask, int j, int n)
 	return mask_bytes(bytes);
 }
 
-/* Scores of query i to weights, which out is still to be multiplied by: returns that factor.  The row has room
- * up to a multiple of 16; keys behind visible, masked ones and the padding get 0.  With all masked, what
- * remains is a softmax over nothing: *empty, and the factor belongs to weights of 1. */
-INLINE float
-row_weights(const AttentionArgs *args, int i, float *row, int keys, int visible, bool *empty)
+/* The keys of all queries but those masked by mask or key_mask: 0 .. visible - 1. */
+INLINE int
+visible_keys(const AttentionArgs *args, int query)
+{
+	int visible = args->n_keys;
+
+	if (args->causal)
+		visible = query + 1 + args->n_keys - args->n_queries;
+	return visible < 0 ? 0 : visible;
+}
+
+/* The scores of a query with its bias, masked, and functions other than softmax applied; of a softmax, lanes of
+ * the maximum.  The row has room up to a multiple of 16: what is behind visible becomes "masked". */
+INLINE Vec
+score_row(const AttentionArgs *args, int i, float *row, int keys, int visible)
 {
 	const uint8_t *mask = args->mask ? args->mask + i * args->ldmask : NULL;
 	const float	  *bias = args->bias ? args->bias + i * args->ldbias : NULL;
-	Vec			   nothing = vec_set(args->function == ATTENTION_SOFTMAX ? -INFINITY : 0.0f);
-	int			   padded = (keys + 15) / 16 * 16;
-	float		   top;
+	bool		   softmax_only = args->function == ATTENTION_SOFTMAX;
+	bool		   plain = softmax_only && !bias && !mask && !args->key_mask;
+	Vec			   masked = vec_set(softmax_only ? -INFINITY : 0.0f), top = vec_set(-INFINITY);
 
-	*empty = false;
 	for (int j = 0; j < keys; j += 16)
 	{
 		Vec	 s = vec_load(row + j);
 		Mask seen = mask_first(visible - j);
 
+		if (plain && j + 16 <= visible)
+		{
+			top = vec_max(top, s);
+			continue;
+		}
 		if (bias)
 			s = vec_add(s, row_load(bias + j, keys - j));
 		if (args->key_mask)
@@ -612,13 +664,51 @@ row_weights(const AttentionArgs *args, int i, float *row, int keys, int visible,
 			s = laplace(s);
 		else if (args->function == ATTENTION_RELU2)
 			s = relu2(s);
-		vec_store(row + j, vec_pick(seen, s, nothing));
+		s = vec_pick(seen, s, masked);
+		vec_store(row + j, s);
+		top = vec_max(top, s);
 	}
+	return top;
+}
+
+/* Each row's lanes to one number: four rows share the shuffles. */
+INLINE void
+row_trees(Vec *rows, int n, bool top, float *out)
+{
+	for (int i = n; i % 4 != 0; i++)
+		rows[i] = rows[0];
+	for (int i = 0; i < n; i += 4)
+		vec_tree4(rows + i, top, out + i);
+}
+
+/* Scores of some queries to weights, which out is still to be multiplied by factor.  With all keys masked, what
+ * remains is a softmax over nothing: empty, and the factor belongs to weights of 1. */
+static void
+weigh(const AttentionArgs *args, int query, int rows, int keys, float *scores, long ld,
+	  float *factor, bool *empty)
+{
+	int	  padded = (keys + 15) / 16 * 16;
+	Vec	  lanes[16];
+	float top[16], sum[16];
+
+	for (int i = 0; i < rows; i++)
+		lanes[i] = score_row(args, query + i, scores + i * ld, keys, visible_keys(args, query + i));
+	vec_store(factor, vec_set(args->weight_scale));
+	memset(empty, 0, rows * sizeof(*empty));
 	if (args->function != ATTENTION_SOFTMAX)
-		return args->weight_scale;
-	top = row_top(row, padded);
-	*empty = top == -INFINITY;
-	return 1.0f / (*empty ? (float) args->n_keys : row_exp(row, padded, top)) * args->weight_scale;
+		return;
+	row_trees(lanes, rows, true, top);
+	for (int i = 0; i < rows; i++)
+	{
+		empty[i] = top[i] == -INFINITY;
+		lanes[i] = row_exp(scores + i * ld, padded, empty[i] ? 0.0f : top[i]);
+	}
+	row_trees(lanes, rows, false, sum);
+	for (int i = 0; i < rows; i++)
+		if (empty[i])
+			sum[i] = (float) args->n_keys;
+	vec_store(factor,
+			  vec_mul(vec_div(vec_set(1.0f), row_load_or(sum, rows, 1.0f)), vec_load(factor)));
 }
 
 /* The mean of all values, as a query without keys has it. */
@@ -647,17 +737,6 @@ put_weights(const AttentionArgs *args, int i, const float *row, int keys, bool e
 		out[j] = empty ? factor : 0.0f;
 }
 
-/* The keys of all queries but those masked by mask or key_mask: 0 .. visible - 1. */
-INLINE int
-visible_keys(const AttentionArgs *args, int query)
-{
-	int visible = args->n_keys;
-
-	if (args->causal)
-		visible = query + 1 + args->n_keys - args->n_queries;
-	return visible < 0 ? 0 : visible;
-}
-
 /* Some queries by all of their keys and values. */
 static void
 attention_tile(const AttentionArgs *args, int query, int height, int width,
@@ -665,7 +744,7 @@ attention_tile(const AttentionArgs *args, int query, int height, int width,
 {
 	int	  keys = visible_keys(args, query + height - 1);
 	long  ld = PANEL_UP(args->n_keys);
-	float factor[TILE_ROWS], buffer[TILE_ROWS * PANEL];
+	float factor[16], buffer[TILE_ROWS * PANEL];
 	bool  empty[TILE_ROWS];
 	Tile  s = {.a = (const char *) (args->q + query * args->ldq), .lda = args->ldq * 4};
 	Tile  o = {.a = (const char *) scores, .lda = ld * 4};
@@ -685,14 +764,9 @@ attention_tile(const AttentionArgs *args, int query, int height, int width,
 		s.c = scores + j;
 		tile_scaled(height, w, &s);
 	}
-	for (int i = 0; i < height; i++)
-	{
-		int visible = visible_keys(args, query + i);
-
-		factor[i] = row_weights(args, query + i, scores + i * ld, keys, visible, &empty[i]);
-		if (args->weights)
-			put_weights(args, query + i, scores + i * ld, keys, empty[i], factor[i]);
-	}
+	weigh(args, query, height, keys, scores, ld, factor, empty);
+	for (int i = 0; i < height && args->weights; i++)
+		put_weights(args, query + i, scores + i * ld, keys, empty[i], factor[i]);
 	o.step_b = ldvalues * 4;
 	o.steps = keys;
 	o.row_scale = factor;

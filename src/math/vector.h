@@ -3,12 +3,14 @@
  *
  * A vector is always sixteen lanes wide (Vec, Int, Mask), made of as many registers as the processor needs.
  * Each of kernels_avx512.c, kernels_avx2.c and kernels_generic.c defines the same operations on it:
+ *	 vec_fnma(a, b, c)		c - a b
  *	 vec_less(a, b)			lanes where a < b
  *	 vec_pick(m, a, b)		a where m, else b
  *	 vec_max(a, b)			a > b ? a : b, as the x86 instruction has it; vec_min likewise with <
  *	 vec_load_first(p, n)	p[0 .. n-1], zeros behind, which are not read; any n
  *	 vec_power(n)			2^n of an integer n that was added to 1.5 * 2^23, -126 <= n <= 127
  *	 vec_tree(v, top)		sum (or maximum) of the lanes: i with i + 8, then 4, 2, 1
+ *	 vec_tree4(v, top, out)	the same of four vectors
  *	 int_round(v)			nearest integers, ties to even
  *	 int_dot(s, u, w)		s + the four products of each lane's bytes, u unsigned, w signed
  *	 int_dot_vnni			the same in one instruction, for processors that have it
@@ -26,13 +28,13 @@
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
-/* Unrolls the loop that follows, whose count is a constant of at most 16; for vectors that are registers. */
+/* A loop of a constant number of rounds, at most 16, that is unrolled where vectors are registers. */
 #ifdef VECTOR_IS_AN_ARRAY
-#define UNROLL
+#define UNROLLED(I, N) for (int I = 0; I < (N); I++)
 #elif defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLLED(I, N) _Pragma("clang loop unroll(full)") for (int I = 0; I < (N); I++)
 #else
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLLED(I, N) _Pragma("GCC unroll 16") for (int I = 0; I < (N); I++)
 #endif
 
 #endif

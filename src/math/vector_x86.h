@@ -20,15 +20,17 @@ tree8(__m256 v, bool top)
 	return _mm_cvtss_f32(top ? _mm_max_ps(a, b) : _mm_add_ps(a, b));
 }
 
-/* out[d][j] = in[j][d], 4 by 4. */
+/* out[i][j] = in[j][d + i], 4 by 4; 0 where not keep[j], whatever is there. */
 INLINE void
-transpose4(const float *const in[4], float *out, long ldout)
+transpose4(const float *const in[4], int d, const bool keep[4], float *out, long ldout)
 {
 	__m128 r[4];
 
-	UNROLL for (int i = 0; i < 4; i++) r[i] = _mm_loadu_ps(in[i]);
+	UNROLLED (j, 4)
+		r[j] = _mm_and_ps(_mm_loadu_ps(in[j] + d), _mm_castsi128_ps(_mm_set1_epi32(-keep[j])));
 	_MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
-	UNROLL for (int i = 0; i < 4; i++) _mm_storeu_ps(out + i * ldout, r[i]);
+	UNROLLED (i, 4)
+		_mm_storeu_ps(out + i * ldout, r[i]);
 }
 
 #endif
