@@ -125,13 +125,16 @@ check_numbers(const ImportBinder *self, const CheckpointTensor *tensor, const fl
 	return true;
 }
 
-/* Reads one part, which must be there, into out. */
+/* Reads one part, which must be there under its name or the other one, if any, into out. */
 static bool
-read_part(ImportBinder *self, const char *part, const int64_t *shape, int rank, float *out)
+read_part(ImportBinder *self, const char *part, const char *otherwise, const int64_t *shape,
+		  int rank, float *out)
 {
 	Error	   *error = self->binder.error;
 	IndexEntry *entry = find_part(self, part);
 
+	if (entry == NULL && otherwise != NULL)
+		entry = find_part(self, otherwise);
 	if (entry == NULL)
 	{
 		error_set(error, ERR_NOT_FOUND, "the checkpoint has no tensor \"%s\"", part);
@@ -140,8 +143,9 @@ read_part(ImportBinder *self, const char *part, const int64_t *shape, int rank, 
 	if (!check_shape(entry->tensor, shape, rank, error) ||
 		!checkpoint_read(entry->tensor, out, error) || !check_numbers(self, entry->tensor, out))
 		return false;
+	if (!entry->used)
+		self->parameters += (int64_t) entry->tensor->count;
 	entry->used = true;
-	self->parameters += (int64_t) entry->tensor->count;
 	return true;
 }
 
@@ -156,7 +160,7 @@ read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bi
 		int64_t shape[2] = {spec->rows[i], spec->columns};
 		char	name[MAX_NAME];
 
-		if (!read_part(self, spec->parts[i], shape, rank, weights))
+		if (!read_part(self, spec->parts[i], spec->otherwise, shape, rank, weights))
 			return false;
 		weights += (size_t) spec->rows[i] * (size_t) spec->columns;
 		if (!spec->bias)
@@ -165,7 +169,8 @@ read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bi
 			!replace_suffix(name, spec->parts[i], ".weight", ".bias"))
 			return error_set(self->binder.error, ERR_DATA, "tensor \"%s\" has no name for its bias",
 							 spec->parts[i]);
-		if (!read_part(self, name, shape, 1, bias))
+		if (!read_part(self, spec->bias_name != NULL ? spec->bias_name : name,
+					   spec->bias_otherwise, shape, 1, bias))
 			return false;
 		bias += spec->rows[i];
 	}

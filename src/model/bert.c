@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "model/block.h"
+#include "model/attention.h"
 
 typedef struct BertConfig
 {
@@ -98,6 +98,14 @@ bert_configure(void *out, const Params *params, Model *model, Error *error)
 	const char *act;
 	double		eps;
 
+	if (model->head != HEAD_BASE)
+	{
+		error_set(error, ERR_UNSUPPORTED, "architecture \"%s\" is not supported",
+				  model->architecture);
+		return error_hint(error,
+						  "Set option architecture to \"%s\" to use the model without its head.",
+						  architectures[0].name);
+	}
 	if (!params_int(params, "vocab_size", 30522, 1, 1 << 28, &config->vocab_size, error) ||
 		!params_int(params, "hidden_size", 768, 1, 1 << 16, &config->hidden_size, error) ||
 		!params_int(params, "num_hidden_layers", 12, 1, 1 << 12, &config->n_layers, error) ||
@@ -110,7 +118,6 @@ bert_configure(void *out, const Params *params, Model *model, Error *error)
 		!params_int(params, "type_vocab_size", 2, 1, 1 << 16, &config->type_vocab_size, error) ||
 		!params_double(params, "layer_norm_eps", 1e-12, &eps, error) ||
 		!params_string(params, "hidden_act", "gelu", &act, error) ||
-		!params_bool(params, "is_decoder", false, &config->attention.causal, error) ||
 		!activation_from_name(act, &config->hidden_act, error) ||
 		!configure_positions(config, params, error))
 		return false;
@@ -122,12 +129,16 @@ bert_configure(void *out, const Params *params, Model *model, Error *error)
 		return error_set(error, ERR_DATA, "layer_norm_eps %g is not between 0 and 1", eps);
 	config->layer_norm_eps = (float) eps;
 	config->attention.head_dim = config->hidden_size / config->attention.heads;
-	model->hidden_size = config->hidden_size;
+	model->hidden_size = model->layer_size = model->embedding_size = config->hidden_size;
 	model->n_layers = config->n_layers;
 	model->vocab_size = config->vocab_size;
 	model->type_vocab_size = config->type_vocab_size;
 	model->max_tokens = config->max_positions;
+	model->n_heads = config->attention.heads;
 	model->n_positions = config->absolute_positions ? config->max_positions : 0;
+	if (!model_configure_decoder(model, params, config->hidden_size, error))
+		return false;
+	config->attention.causal = model->is_decoder;
 	return true;
 }
 
@@ -194,34 +205,33 @@ bert_bind(Model *model, void *out, Binder *binder)
 
 /* Lays out a pass over a workspace, or counts its bytes when base is NULL. */
 static size_t
-bert_state(BertState *state, const Model *model, char *base, int max_tokens, int max_seqs,
-		   int threads)
+bert_state(BertState *state, const Model *model, char *base, int threads)
 {
 	const BertConfig *config = model->config;
+	const Batch		 *batch = state->pass.batch;
 	int				  hidden = config->hidden_size, inner = config->intermediate_size;
-	int	   longest = max_tokens < config->max_positions ? max_tokens : config->max_positions;
-	Carver carver = {.base = base}, overlay;
+	int				  tokens = batch->n_tokens, keys = pass_keys(&state->pass, model->max_tokens);
+	Carver			  carver = {.base = base}, overlay;
 
-	carve_pass(&carver, &state->pass, max_tokens > max_seqs ? max_tokens : max_seqs,
-			   hidden > inner ? hidden : inner, attention_floats(&config->attention, longest),
-			   threads);
-	state->positions = carve(&carver, (size_t) max_tokens, sizeof(int32_t));
-	state->hidden_states = carve_activations(&carver, max_tokens, hidden);
-	state->first = carve_activations(&carver, max_seqs, hidden);
-	state->pooled = carve_activations(&carver, max_seqs, hidden);
+	carve_pass(&carver, &state->pass, hidden > inner ? hidden : inner,
+			   attention_floats(&config->attention, keys), threads);
+	state->positions = carve(&carver, (size_t) tokens, sizeof(int32_t));
+	state->hidden_states = carve_activations(&carver, tokens, hidden);
+	state->first = carve_activations(&carver, batch->n_seqs, hidden);
+	state->pooled = carve_activations(&carver, batch->n_seqs, hidden);
 	overlay = carver;
-	state->qkv = carve_activations(&carver, max_tokens, 3 * hidden);
-	state->context = carve_activations(&carver, max_tokens, hidden);
-	state->intermediate = carve_activations(&overlay, max_tokens, inner);
+	state->qkv = carve_activations(&carver, tokens, 3 * hidden);
+	state->context = carve_activations(&carver, tokens, hidden);
+	state->intermediate = carve_activations(&overlay, tokens, inner);
 	return carver.used > overlay.used ? carver.used : overlay.used;
 }
 
 static size_t
-bert_workspace(const Model *model, int max_tokens, int max_seqs, int threads)
+bert_workspace(const Model *model, const Batch *largest, int threads)
 {
-	BertState state = {.positions = NULL};
+	BertState state = {.pass = pass_begin(model, largest, NULL)};
 
-	return bert_state(&state, model, NULL, max_tokens, max_seqs, threads);
+	return bert_state(&state, model, NULL, threads);
 }
 
 /* next is the matrix behind the layer, NULL behind the last. */
@@ -248,15 +258,15 @@ bert_forward(const Model *model, const Batch *batch, Workspace *workspace, const
 	const BertConfig  *config = model->config;
 	const BertWeights *weights = model->weights;
 	const BertLayer	  *layers = weights->layers;
-	BertState		   state = {.pass = {.kernels = model->kernels, .batch = batch, .crew = crew}};
+	BertState		   state = {.pass = pass_begin(model, batch, crew)};
 	Pass			  *pass = &state.pass;
 	Activations		  *x = &state.hidden_states;
-	EmbeddingPart	   parts[3] = {{&weights->word, batch->input_ids},
-								   {&weights->type, batch->token_type_ids},
-								   {&weights->position, batch->position_ids}};
+	EmbeddingPart	   parts[3] = {word_part(batch, &weights->word),
+								   {&weights->type, batch->token_type_ids, NULL},
+								   {&weights->position, batch->position_ids, NULL}};
 	bool			   pooled = batch->pooler && model->has_pooler;
 
-	bert_state(&state, model, workspace->base, batch->n_tokens, batch->n_seqs, crew->size);
+	bert_state(&state, model, workspace->base, crew->size);
 	if (config->absolute_positions && batch->position_ids == NULL)
 	{
 		sequence_positions(batch, state.positions);

@@ -144,6 +144,30 @@ bind_stacked(Binder *binder, Matrix *matrix, int n, int k, bool bias, const char
 	return binder->tensor(binder, &spec, matrix);
 }
 
+bool
+bind_words_and_output(Binder *binder, Table *words, Matrix *output, int n, int k, bool tied,
+					  const char *words_name, const char *output_name, const char *bias,
+					  const char *bias_otherwise)
+{
+	char	   words_part[NAME_MAX_BYTES], output_part[NAME_MAX_BYTES];
+	TensorSpec table = {.type = SECTION_TABLE, .name = words_name, .n_parts = 1};
+	TensorSpec matrix = {.type = SECTION_MATRIX, .name = output_name, .n_parts = 1};
+
+	if (!name_join(binder, words_part, words_name, "weight") ||
+		!name_join(binder, output_part, output_name, "weight"))
+		return false;
+	table.parts[0] = tied ? output_part : words_part;
+	table.otherwise = tied ? words_part : NULL;
+	matrix.parts[0] = output_part;
+	matrix.otherwise = tied ? words_part : NULL;
+	table.rows[0] = matrix.rows[0] = n;
+	table.columns = matrix.columns = k;
+	matrix.bias = bias != NULL;
+	matrix.bias_name = bias;
+	matrix.bias_otherwise = bias_otherwise;
+	return binder->tensor(binder, &table, words) && binder->tensor(binder, &matrix, output);
+}
+
 /* ---- the image's binder ---- */
 
 static bool

@@ -6,17 +6,16 @@
  */
 #include "model/block.h"
 
-#include <math.h>
+#include <float.h>
 #include <string.h>
 
 #define LINE 64			   /* bytes */
 #define LINE_FLOATS 16	   /* floats in a line */
-#define QUERY_BLOCK 16	   /* queries whose relative scores are laid out at once */
 #define ITEMS_PER_THREAD 2 /* so that whoever is early takes more */
 #define ROWS_LEAST 4	   /* rows of a norm that are worth an item */
 #define PRODUCT_ROWS 28	   /* rows of a product that use a panel well */
 
-static size_t
+size_t
 round_up(size_t n, size_t step)
 {
 	return (n + step - 1) / step * step;
@@ -30,7 +29,7 @@ odd_lines(size_t size)
 	return (round_up(size, LINE) / LINE | 1) * LINE;
 }
 
-static int
+int
 divide_up(int n, int by)
 {
 	return n / by + (n % by != 0);
@@ -62,11 +61,54 @@ quantised_stride(int k)
 	return (long) odd_lines((size_t) k);
 }
 
-void
-carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t scratch, int threads)
+Pass
+pass_begin(const Model *model, const Batch *batch, const Crew *crew)
 {
-	size_t rows = (size_t) max_rows;
+	return (Pass){.model = model, .kernels = model->kernels, .batch = batch, .crew = crew};
+}
 
+int
+pass_rows(const Pass *pass)
+{
+	const Batch *batch = pass->batch;
+	int			 rows = batch->n_tokens > batch->n_seqs ? batch->n_tokens : batch->n_seqs;
+
+	return batch->n_seqs * batch->source > rows ? batch->n_seqs * batch->source : rows;
+}
+
+int
+pass_keys(const Pass *pass, int limit)
+{
+	int keys = pass->batch->max_keys > 0 ? pass->batch->max_keys : pass->batch->n_tokens;
+
+	return keys < limit ? keys : limit;
+}
+
+/* Numbers in a batch's masks: a row for each query or sequence, a column for each key. */
+static size_t
+mask_size(const Batch *batch)
+{
+	if (batch->attention_mask == NULL)
+		return 0;
+	return (size_t) batch->n_seqs * (size_t) batch->mask_rows * (size_t) batch->max_keys;
+}
+
+static size_t
+encoder_mask_size(const Batch *batch)
+{
+	if (batch->encoder_mask == NULL)
+		return 0;
+	return (size_t) batch->n_seqs * (size_t) batch->encoder_mask_rows * (size_t) batch->source;
+}
+
+void
+carve_pass(Carver *carver, Pass *pass, int max_k, size_t scratch, int threads)
+{
+	size_t rows = (size_t) pass_rows(pass), mask = mask_size(pass->batch);
+	size_t encoder_mask = encoder_mask_size(pass->batch);
+
+	pass->mask = mask > 0 ? carve(carver, mask, sizeof(float)) : NULL;
+	pass->encoder_mask = encoder_mask > 0 ? carve(carver, encoder_mask, sizeof(float)) : NULL;
 	pass->quantised = carve(carver, rows * (size_t) quantised_stride(max_k), 1);
 	pass->row_scale = carve(carver, rows, sizeof(float));
 	pass->row_zero = carve(carver, rows, sizeof(int32_t));
@@ -74,11 +116,26 @@ carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t scratch, 
 	pass->scratch = carve(carver, pass->scratch_stride * (size_t) threads, sizeof(float));
 }
 
+/* The lowest float: what it is added to vanishes in the rounding. */
+static void
+mask_scores(const float *mask, size_t n, bool binary, float *scores)
+{
+	for (size_t i = 0; i < n; i++)
+		scores[i] = (1.0f - (binary ? (float) (mask[i] != 0.0f) : mask[i])) * -FLT_MAX;
+}
+
+void
+pass_masks(Pass *pass, bool binary)
+{
+	const Batch *batch = pass->batch;
+
+	mask_scores(batch->attention_mask, mask_size(batch), binary, pass->mask);
+	mask_scores(batch->encoder_mask, encoder_mask_size(batch), binary, pass->encoder_mask);
+}
+
 /* ---- items ---- */
 
-/* How many of n things make an item: all for a thread alone, for a crew so few that each thread
- * finds at least ITEMS_PER_THREAD items, but not fewer than are worth the trouble. */
-static int
+int
 item_size(const Crew *crew, int n, int least)
 {
 	int size = crew->size > 1 ? n / (crew->size * ITEMS_PER_THREAD) : n;
@@ -86,16 +143,14 @@ item_size(const Crew *crew, int n, int least)
 	return size > least ? size : least;
 }
 
-/* The things of an item, [*begin, *end). */
-static void
+void
 item_range(int item, int size, int n, int *begin, int *end)
 {
 	*begin = item * size;
 	*end = n - *begin < size ? n : *begin + size;
 }
 
-/* Hands items to the crew, unless the work is cancelled. */
-static bool
+bool
 each(const Pass *pass, int n, void (*function)(void *argument, int item, int rank), void *argument)
 {
 	if (crew_cancelled(pass->crew))
@@ -130,6 +185,7 @@ static void
 embed_item(void *argument, int item, int rank)
 {
 	const RowStep *step = argument;
+	const Kernels *kernels = step->pass->kernels;
 	int			   begin, end;
 
 	(void) rank;
@@ -139,12 +195,14 @@ embed_item(void *argument, int item, int rank)
 		float *row = step->x->x + i * step->x->ld;
 
 		memset(row, 0, (size_t) step->x->n * sizeof(float));
-		for (int part = 0; part < step->n_parts; part++)
+		for (int p = 0; p < step->n_parts; p++)
 		{
-			const int32_t *index = step->parts[part].index;
+			const EmbeddingPart *part = &step->parts[p];
 
-			step->pass->kernels->add_row(step->parts[part].table, index != NULL ? index[i] : 0,
-										 row);
+			if (part->rows != NULL)
+				kernels->add(row, part->rows + (long) i * step->x->n, row, step->x->n);
+			else
+				kernels->add_row(part->table, part->index != NULL ? part->index[i] : 0, row);
 		}
 	}
 }
@@ -190,8 +248,18 @@ void
 sequence_positions(const Batch *batch, int32_t *positions)
 {
 	for (int sequence = 0; sequence < batch->n_seqs; sequence++)
+	{
+		int position = batch->caches != NULL ? batch->caches[sequence].length : 0;
+
 		for (int i = batch->offsets[sequence]; i < batch->offsets[sequence + 1]; i++)
-			positions[i] = i - batch->offsets[sequence];
+			positions[i] = position++;
+	}
+}
+
+EmbeddingPart
+word_part(const Batch *batch, const Table *words)
+{
+	return (EmbeddingPart){.table = words, .index = batch->input_ids, .rows = batch->inputs_embeds};
 }
 
 bool
@@ -310,145 +378,55 @@ linear(Pass *pass, const Matrix *w, const Activations *x, Activations *out, Acti
 				&step);
 }
 
-/* ---- attention ---- */
-
-/* Heads of sequences, sequence by sequence: each item is some of them. */
-typedef struct AttentionStep
-{
-	const Pass			  *pass;
-	const AttentionConfig *config;
-	const Activations	  *qkv;
-	const Table			  *distance;
-	Activations			  *context;
-	int					   n, item_heads;
-} AttentionStep;
-
-size_t
-attention_floats(const AttentionConfig *config, int max_length)
-{
-	size_t floats =
-		round_up(attention_scratch(max_length, config->head_dim, config->head_dim), LINE_FLOATS);
-
-	if (config->relative != RELATIVE_NONE)
-		floats +=
-			round_up((size_t) config->head_dim, LINE_FLOATS) + (size_t) max_length * QUERY_BLOCK;
-	return floats;
-}
-
-/* bias (n_queries, n_keys) = scale (q_i · E[i - j]) for queries first .. first + n_queries - 1,
- * plus k_j · E[i - j] inside the brackets for RELATIVE_KEY_QUERY; diagonal by diagonal, as all
- * pairs of one distance share a row of E. */
-static void
-relative_scores(const AttentionStep *step, const AttentionArgs *args, int first, float *row,
-				float *bias)
-{
-	const Kernels		  *kernels = step->pass->kernels;
-	const AttentionConfig *config = step->config;
-	int					   last = first + args->n_queries - 1, dim = config->head_dim;
-
-	for (int apart = first - (args->n_keys - 1); apart <= last; apart++) /* i - j */
-	{
-		int begin = apart > first ? apart : first; /* the i with 0 <= i - apart < n_keys */
-		int end = apart + args->n_keys - 1 < last ? apart + args->n_keys - 1 : last;
-
-		memset(row, 0, (size_t) dim * sizeof(float));
-		kernels->add_row(step->distance, apart + config->max_distance - 1, row);
-		for (int i = begin; i <= end; i++)
-		{
-			int	  j = i - apart;
-			float score = kernels->dot(args->q + (i - first) * args->ldq, row, dim);
-
-			if (config->relative == RELATIVE_KEY_QUERY)
-				score += kernels->dot(args->k + j * args->ldk, row, dim);
-			bias[(long) (i - first) * args->n_keys + j] = score * args->scale;
-		}
-	}
-}
-
-/* One head of one sequence with relative positions, a block of queries at a time. */
-static void
-attend_relative(const AttentionStep *step, const AttentionArgs *whole)
-{
-	int	   dim = step->config->head_dim;
-	float *row = whole->scratch + round_up(attention_scratch(whole->n_keys, dim, dim), LINE_FLOATS);
-	float *bias = row + round_up((size_t) dim, LINE_FLOATS);
-
-	for (int first = 0; first < whole->n_queries; first += QUERY_BLOCK)
-	{
-		AttentionArgs args = *whole;
-		int			  n = whole->n_queries - first;
-
-		args.q += first * args.ldq;
-		args.out += first * args.ldout;
-		args.n_queries = n < QUERY_BLOCK ? n : QUERY_BLOCK;
-		if (args.causal)
-			args.n_keys = first + args.n_queries;
-		args.bias = bias;
-		args.ldbias = args.n_keys;
-		relative_scores(step, &args, first, row, bias);
-		step->pass->kernels->attention(&args);
-	}
-}
+/* ---- rows taken or left ---- */
 
 static void
-attend(const AttentionStep *step, int sequence, int head, float *scratch)
+capture_item(void *argument, int item, int rank)
 {
-	const Activations *qkv = step->qkv, *context = step->context;
-	int				   begin = step->pass->batch->offsets[sequence];
-	int				   length = step->pass->batch->offsets[sequence + 1] - begin;
-	int				   dim = step->config->head_dim;
-	long			   width = (long) step->config->heads * dim;
-	const float		  *q = qkv->x + begin * qkv->ld + (long) head * dim;
-	AttentionArgs	   args = {.q = q,
-							   .k = q + width,
-							   .v = q + 2 * width,
-							   .ldq = qkv->ld,
-							   .ldk = qkv->ld,
-							   .ldv = qkv->ld,
-							   .n_queries = length,
-							   .n_keys = length,
-							   .head_dim = dim,
-							   .value_dim = dim,
-							   .scale = 1.0f / sqrtf((float) dim),
-							   .causal = step->config->causal,
-							   .function = ATTENTION_SOFTMAX,
-							   .weight_scale = 1.0f,
-							   .out = context->x + begin * context->ld + (long) head * dim,
-							   .ldout = context->ld,
-							   .scratch = scratch};
+	const RowStep *step = argument;
+	int			   begin, end, n = step->x->n;
 
-	if (step->config->relative == RELATIVE_NONE)
-		step->pass->kernels->attention(&args);
-	else
-		attend_relative(step, &args);
-}
-
-static void
-attention_item(void *argument, int item, int rank)
-{
-	const AttentionStep *step = argument;
-	float				*scratch = step->pass->scratch + (size_t) rank * step->pass->scratch_stride;
-	int					 begin, end;
-
-	item_range(item, step->item_heads, step->n, &begin, &end);
+	(void) rank;
+	item_range(item, step->item_rows, step->x->m, &begin, &end);
 	for (int i = begin; i < end; i++)
-		attend(step, i / step->config->heads, i % step->config->heads, scratch);
+		memcpy(step->out->x + (long) i * n, step->x->x + i * step->x->ld,
+			   (size_t) n * sizeof(float));
 }
 
 bool
-attention(Pass *pass, const AttentionConfig *config, const Activations *qkv, const Table *distance,
-		  Activations *context)
+capture_hidden_states(Pass *pass, const Activations *x, int index)
 {
-	AttentionStep step = {.pass = pass,
-						  .config = config,
-						  .qkv = qkv,
-						  .distance = distance,
-						  .context = context,
-						  .n = pass->batch->n_seqs * config->heads};
+	float	   *captured = pass->batch->hidden_states;
+	Activations out = {.x = captured};
+	RowStep		step = {.pass = pass, .x = x, .out = &out};
 
-	context->m = qkv->m;
-	step.item_heads = item_size(pass->crew, step.n, 1);
-	return each(pass, divide_up(step.n, step.item_heads), attention_item, &step);
+	if (captured == NULL)
+		return true;
+	out.x += (size_t) index * (size_t) x->m * (size_t) x->n;
+	return each_rows(&step, capture_item);
+}
+
+void
+gather_rows(const Activations *x, const int32_t *tokens, int n, Activations *out)
+{
+	out->m = n;
+	for (int i = 0; i < n; i++)
+		memcpy(out->x + i * out->ld, x->x + tokens[i] * x->ld, (size_t) x->n * sizeof(float));
+}
+
+void
+gather_first(const Pass *pass, const Activations *x, Activations *out)
+{
+	gather_rows(x, pass->batch->offsets, pass->batch->n_seqs, out);
+}
+
+void
+gather_last(const Pass *pass, const Activations *x, Activations *out)
+{
+	out->m = pass->batch->n_seqs;
+	for (int i = 0; i < out->m; i++)
+		memcpy(out->x + i * out->ld, x->x + (pass->batch->offsets[i + 1] - 1) * x->ld,
+			   (size_t) x->n * sizeof(float));
 }
 
 /* ---- pooler ---- */
@@ -456,9 +434,6 @@ attention(Pass *pass, const AttentionConfig *config, const Activations *qkv, con
 bool
 pooler(Pass *pass, const Matrix *w, const Activations *x, Activations *first, Activations *pooled)
 {
-	first->m = pass->batch->n_seqs;
-	for (int i = 0; i < first->m; i++)
-		memcpy(first->x + i * first->ld, x->x + pass->batch->offsets[i] * x->ld,
-			   (size_t) x->n * sizeof(float));
+	gather_first(pass, x, first);
 	return linear(pass, w, first, pooled, ACTIVATION_TANH, NULL);
 }

@@ -40,9 +40,13 @@ extern Activations carve_activations(Carver *carver, int max_rows, int n);
 /* A forward pass under way. */
 typedef struct Pass
 {
+	const Model	  *model;
 	const Kernels *kernels;
 	const Batch	  *batch;
 	const Crew	  *crew;
+	int			   layer;		   /* the one that is computed: the family counts */
+	float		  *mask;		   /* (n_seqs, mask_rows, max_keys) added to scores, or NULL */
+	float		  *encoder_mask;   /* (n_seqs, encoder_mask_rows, source) likewise */
 	uint8_t		  *quantised;	   /* (rows, k): the left side of an int8 product */
 	float		  *row_scale;	   /* (rows) */
 	int32_t		  *row_zero;	   /* (rows) */
@@ -51,10 +55,38 @@ typedef struct Pass
 	size_t		   scratch_stride;
 } Pass;
 
-/* Lays out what products and attention of a pass need: at most max_rows rows, at most max_k columns
- * on the left of a product, scratch floats for each of the threads. */
-extern void carve_pass(Carver *carver, Pass *pass, int max_rows, int max_k, size_t scratch,
-					   int threads);
+/* A pass over a batch, or over sizes only (kernels and crew NULL then). */
+extern Pass pass_begin(const Model *model, const Batch *batch, const Crew *crew);
+
+/* Rows of the largest product of a pass: tokens, sequences or encoder positions. */
+extern int pass_rows(const Pass *pass);
+
+/* Most keys that a query has, cached ones included, as far as the pass's batch says; at most limit. */
+extern int pass_keys(const Pass *pass, int limit);
+
+/* Lays out what products and attention of a pass need: products of pass_rows() rows, at most max_k
+ * columns on the left of one, scratch floats for each of the threads, the masks. */
+extern void carve_pass(Carver *carver, Pass *pass, int max_k, size_t scratch, int threads);
+
+/* Fills the masks that carve_pass laid out: (1 - mask) times the lowest float, as Transformers has it;
+ * binary: any other value than 0 counts as 1. */
+extern void pass_masks(Pass *pass, bool binary);
+
+/* ---- items, for those who write blocks ---- */
+
+extern size_t round_up(size_t n, size_t step);
+extern int	  divide_up(int n, int by);
+
+/* How many of n things make an item: all for a thread alone, for a crew so few that each thread
+ * finds at least some items, but not fewer than are worth the trouble. */
+extern int item_size(const Crew *crew, int n, int least);
+
+/* The things of an item, [*begin, *end). */
+extern void item_range(int item, int size, int n, int *begin, int *end);
+
+/* Hands items to the crew, unless the work is cancelled. */
+extern bool each(const Pass *pass, int n, void (*function)(void *argument, int item, int rank),
+				 void *argument);
 
 /* ---- blocks ---- */
 
@@ -63,14 +95,18 @@ typedef struct Norm
 	const float *weight, *bias; /* (n); bias may be NULL */
 } Norm;
 
-/* One table of an embedding layer and the row that each token takes. */
+/* One table of an embedding layer and the row that each token takes; or the rows themselves. */
 typedef struct EmbeddingPart
 {
 	const Table	  *table;
 	const int32_t *index; /* (n_tokens) or NULL: row 0 for all */
+	const float	  *rows;  /* (n_tokens, n) instead, or NULL */
 } EmbeddingPart;
 
-/* positions[i] = the index of token i in its sequence. */
+/* The words' part: the batch's inputs_embeds where it has them. */
+extern EmbeddingPart word_part(const Batch *batch, const Table *words);
+
+/* positions[i] = the index of token i in its sequence, behind what is cached. */
 extern void sequence_positions(const Batch *batch, int32_t *positions);
 
 /* x (n_tokens, n) = the sum of the parts' rows, in their order. */
@@ -85,30 +121,15 @@ extern bool layer_norm(Pass *pass, const Activations *x, Activations *out, const
 extern bool linear(Pass *pass, const Matrix *w, const Activations *x, Activations *out,
 				   Activation activation, const Activations *residual);
 
-typedef enum RelativePositions
-{
-	RELATIVE_NONE,
-	RELATIVE_KEY,	   /* Shaw et al. 2018: q · E[i - j] */
-	RELATIVE_KEY_QUERY /* Huang et al. 2020, method 4: q · E[i - j] + k · E[i - j] */
-} RelativePositions;
+/* Writes x as the batch's hidden_states[index], if it wants them. */
+extern bool capture_hidden_states(Pass *pass, const Activations *x, int index);
 
-/* The numbers of a self-attention. */
-typedef struct AttentionConfig
-{
-	int				  heads, head_dim;
-	bool			  causal;
-	RelativePositions relative;
-	int				  max_distance; /* of the distance table: 2 max_distance - 1 rows */
-} AttentionConfig;
+/* out (n, x->n) = rows tokens[0 .. n - 1] of x. */
+extern void gather_rows(const Activations *x, const int32_t *tokens, int n, Activations *out);
 
-/* context (m, heads head_dim) = softmax(q kᵀ / √head_dim) v, head by head, each sequence for itself
- * (Vaswani et al. 2017).  qkv (m, 3 heads head_dim): query, key and value side by side.  distance
- * (2 max_distance - 1, head_dim) with relative positions; not looked at otherwise. */
-extern bool attention(Pass *pass, const AttentionConfig *config, const Activations *qkv,
-					  const Table *distance, Activations *context);
-
-/* Floats of scratch that attention() needs in each thread, for sequences of up to max_length. */
-extern size_t attention_floats(const AttentionConfig *config, int max_length);
+/* out (n_seqs, x->n) = the first, or last, token's row of each sequence. */
+extern void gather_first(const Pass *pass, const Activations *x, Activations *out);
+extern void gather_last(const Pass *pass, const Activations *x, Activations *out);
 
 /* pooled (n_seqs, hidden) = tanh(x[first token of each sequence] Wᵀ + b); first (n_seqs, hidden) is
  * scratch. */

@@ -26,6 +26,42 @@ architecture_find(const Family *family, const char *name)
 	return NULL;
 }
 
+int
+head_outputs(const Model *model)
+{
+	switch (model->head)
+	{
+		case HEAD_BASE:
+			return 0;
+		case HEAD_MASKED_LM:
+		case HEAD_CAUSAL_LM:
+		case HEAD_PRE_TRAINING:
+			return model->vocab_size;
+		case HEAD_SEQUENCE_CLASSIFICATION:
+		case HEAD_TOKEN_CLASSIFICATION:
+			return model->n_labels;
+		case HEAD_MULTIPLE_CHOICE:
+			return 1;
+		case HEAD_QUESTION_ANSWERING:
+		case HEAD_NEXT_SENTENCE:
+			return 2;
+	}
+	return 0;
+}
+
+bool
+head_is_by_token(Head head)
+{
+	return head == HEAD_MASKED_LM || head == HEAD_CAUSAL_LM || head == HEAD_PRE_TRAINING ||
+		   head == HEAD_TOKEN_CLASSIFICATION || head == HEAD_QUESTION_ANSWERING;
+}
+
+int
+model_hidden_states(const Model *model)
+{
+	return model->n_layers + (model->hidden_size == model->layer_size ? 1 : 0);
+}
+
 const char *
 head_name(Head head)
 {
@@ -112,13 +148,6 @@ choose_head(Model *model, const char *class_name, Error *error)
 		return error_set(error, ERR_UNSUPPORTED,
 						 "architecture \"%s\" is not one of model type \"%s\"", class_name,
 						 model->family->model_type);
-	if (chosen->head != HEAD_BASE)
-	{
-		error_set(error, ERR_UNSUPPORTED, "architecture \"%s\" is not supported", chosen->name);
-		return error_hint(error,
-						  "Set option architecture to \"%s\" to use the model without its head.",
-						  base->name);
-	}
 	model->architecture = chosen->name;
 	model->head = chosen->head;
 	return true;
@@ -136,6 +165,67 @@ refuse_pruned_heads(const Params *config, Error *error)
 							 "a model with pruned attention heads (layer %s) is not supported",
 							 config->items[i].key + sizeof prefix - 1);
 	return true;
+}
+
+/* Keys of an object: "<prefix>0", "<prefix>1", ... */
+static int
+count_keys(const Params *config, const char *prefix)
+{
+	int n = 0;
+
+	for (int i = 0; i < config->n; i++)
+		if (strncmp(config->items[i].key, prefix, strlen(prefix)) == 0)
+			n++;
+	return n;
+}
+
+/* The labels are those of id2label; without, num_labels says how many there are. */
+static bool
+configure_labels(Model *model, const Params *config, Error *error)
+{
+	static const char *const types[] = {"", "regression", "single_label_classification",
+										"multi_label_classification"};
+	const char				*type;
+
+	if (!params_int(config, "num_labels", 2, 1, 1 << 24, &model->n_labels, error) ||
+		!params_string(config, "problem_type", "", &type, error))
+		return false;
+	if (count_keys(config, "id2label.") > 0)
+		model->n_labels = count_keys(config, "id2label.");
+	for (ProblemType i = PROBLEM_BY_LABELS; i <= PROBLEM_MULTI_LABEL; i++)
+		if (strcmp(type, types[i]) == 0)
+		{
+			model->problem_type = i;
+			return true;
+		}
+	return error_set(error, ERR_UNSUPPORTED, "problem_type \"%s\" is not supported", type);
+}
+
+bool
+model_configure_decoder(Model *model, const Params *config, int width, Error *error)
+{
+	if (!params_bool(config, "is_decoder", false, &model->is_decoder, error) ||
+		!params_bool(config, "add_cross_attention", false, &model->has_cross_attention, error))
+		return false;
+	if (model->has_cross_attention && !model->is_decoder)
+		return error_set(error, ERR_DATA,
+						 "config.json has add_cross_attention true, but is_decoder false");
+	if (!model->is_decoder)
+		return true;
+	model->cache = (CacheLayout){.n_layers = model->n_layers,
+								 .key_width = width,
+								 .value_width = width,
+								 .cross_key_width = model->has_cross_attention ? width : 0,
+								 .cross_value_width = model->has_cross_attention ? width : 0};
+	return true;
+}
+
+bool
+model_check_two_labels(const Model *model, Error *error)
+{
+	return model->n_labels == 2 ||
+		   error_set(error, ERR_DATA, "num_labels is %d, but question answering has 2 labels",
+					 model->n_labels);
 }
 
 bool
@@ -158,7 +248,10 @@ model_configure(Model *model, const Params *config, const char *architecture, Er
 	if (numbers == NULL)
 		return error_set(error, ERR_MEMORY, "out of memory for a model's config");
 	model->config = numbers;
-	return model->family->configure(numbers, config, model, error);
+	return configure_labels(model, config, error) &&
+		   params_bool(config, "use_cache", true, &model->use_cache, error) &&
+		   params_bool(config, "tie_word_embeddings", true, &model->tie_word_embeddings, error) &&
+		   model->family->configure(numbers, config, model, error);
 }
 
 /* ---- over an image ---- */
@@ -200,6 +293,37 @@ model_close(Model *model)
 {
 	arena_free(&model->arena);
 	*model = (Model){0};
+}
+
+/* ---- caches ---- */
+
+/* Floats of one layer. */
+static size_t
+layer_floats(const CacheLayout *layout, int capacity, int source)
+{
+	return (size_t) capacity * (size_t) (layout->key_width + layout->value_width) +
+		   (size_t) source * (size_t) (layout->cross_key_width + layout->cross_value_width) +
+		   (size_t) layout->state;
+}
+
+size_t
+cache_floats(const CacheLayout *layout, int capacity, int source)
+{
+	return (size_t) layout->n_layers * layer_floats(layout, capacity, source);
+}
+
+CacheLayer
+cache_layer(const CacheLayout *layout, const Cache *cache, int layer)
+{
+	CacheLayer at;
+	size_t	   capacity = (size_t) cache->capacity, source = (size_t) cache->source;
+
+	at.keys = cache->data + (size_t) layer * layer_floats(layout, cache->capacity, cache->source);
+	at.values = at.keys + capacity * (size_t) layout->key_width;
+	at.cross_keys = at.values + capacity * (size_t) layout->value_width;
+	at.cross_values = at.cross_keys + source * (size_t) layout->cross_key_width;
+	at.state = at.cross_values + source * (size_t) layout->cross_value_width;
+	return at;
 }
 
 /* ---- a batch ---- */
@@ -260,5 +384,21 @@ model_check(const Model *model, const Batch *batch, Error *error)
 size_t
 model_workspace(const Model *model, int max_tokens, int max_seqs, int threads)
 {
-	return model->family->workspace(model, max_tokens, max_seqs, threads);
+	Batch largest = {.n_tokens = max_tokens, .n_seqs = max_seqs};
+
+	return model->family->workspace(model, &largest, threads);
+}
+
+bool
+model_forward(const Model *model, const Batch *batch, Workspace *workspace, const Crew *crew,
+			  Output *output)
+{
+	if (!model->family->forward(model, batch, workspace, crew, output))
+		return false;
+	for (int i = 0; batch->caches != NULL && i < batch->n_seqs; i++)
+	{
+		batch->caches[i].length += batch->offsets[i + 1] - batch->offsets[i];
+		batch->caches[i].has_source |= batch->encoder_states != NULL;
+	}
+	return true;
 }

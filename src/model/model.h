@@ -33,6 +33,7 @@ typedef struct Architecture
 {
 	const char *name; /* the Transformers class, "BertModel" */
 	Head		head;
+	const char *evidence; /* a tensor that tells it where config.json names no class; or NULL */
 } Architecture;
 
 /* ---- naming and binding tensors ---- */
@@ -53,6 +54,10 @@ typedef struct TensorSpec
 	int			columns;				 /* 1 for a vector */
 	bool		bias;	  /* a matrix with biases: part with ".weight" replaced by ".bias" */
 	bool		optional; /* may be absent: then the destination stays NULL / zero */
+	/* Of a spec with one part; NULL: none. */
+	const char *otherwise;		/* the part's name where the checkpoint does not have parts[0] */
+	const char *bias_name;		/* the bias, where it does not have the weight's name */
+	const char *bias_otherwise; /* and its name where the checkpoint does not have that */
 } TensorSpec;
 
 typedef struct Binder Binder;
@@ -85,6 +90,17 @@ extern bool bind_stacked(Binder *binder, Matrix *matrix, int n, int k, bool bias
 						 const char *const *parts, int n_parts, const char *format, ...)
 	__attribute__((format(printf, 9, 10)));
 
+/*
+ * A table of word embeddings and the matrix that gives logits from hidden states, (n, k).  Tied, they
+ * are one tensor, which the checkpoint may have under either name; it counts as the output's where
+ * it is there twice, as Transformers loads that last.  Untied, each has its own.  The bias of the
+ * output, called <bias> or <bias_otherwise>; both NULL: without.  A head that has no such output
+ * binds its words with bind_table.
+ */
+extern bool bind_words_and_output(Binder *binder, Table *words, Matrix *output, int n, int k,
+								  bool tied, const char *words_name, const char *output_name,
+								  const char *bias, const char *bias_otherwise);
+
 /* The binder that finds tensors in an open image; a missing one is ERR_NOT_FOUND, another size
  * ERR_DATA. */
 typedef struct ImageBinder
@@ -95,9 +111,51 @@ typedef struct ImageBinder
 
 extern void image_binder_init(ImageBinder *binder, const Image *image, Error *error);
 
+/* ---- what a decoder keeps ---- */
+
+/*
+ * What forward keeps of a sequence between calls, in floats.  Each layer's numbers lie together: keys
+ * (capacity, key_width), values (capacity, value_width), keys and values of the encoder's states
+ * (source, cross_key_width), (source, cross_value_width), and state.  Rows are all heads side by
+ * side, as products leave them.
+ */
+typedef struct CacheLayout
+{
+	int n_layers;
+	int key_width, value_width;				/* of each token; 0: the family keeps nothing */
+	int cross_key_width, cross_value_width; /* of each encoder position; 0: no cross-attention */
+	int state;								/* of the sequence (MEGA's moving average) */
+} CacheLayout;
+
+/* One sequence's. */
+typedef struct Cache
+{
+	float *data;	   /* (cache_floats) */
+	int	   capacity;   /* tokens that it has room for */
+	int	   length;	   /* tokens in it: forward adds the batch's */
+	int	   source;	   /* encoder positions it has room for; 0: none */
+	bool   has_source; /* their keys and values are there; forward computes them otherwise */
+} Cache;
+
+/* One layer's part of it. */
+typedef struct CacheLayer
+{
+	float *keys, *values, *cross_keys, *cross_values, *state;
+} CacheLayer;
+
+extern size_t	  cache_floats(const CacheLayout *layout, int capacity, int source);
+extern CacheLayer cache_layer(const CacheLayout *layout, const Cache *cache, int layer);
+
 /* ---- a batch ---- */
 
-/* Sequences laid end to end; no padding. */
+/*
+ * Sequences laid end to end; no padding.
+ *
+ * The first group of fields is all that texts need.  What the second has is NULL or 0 then; it comes
+ * from infer.forward, and but for the caches its sequences have all the same length (and the caches
+ * with a mask, too), so that arrays over them have Transformers' shapes.  Outputs are written
+ * where their pointers say, dense; NULL: not wanted.
+ */
 typedef struct Batch
 {
 	int			   n_seqs, n_tokens;
@@ -106,12 +164,35 @@ typedef struct Batch
 	const int32_t *token_type_ids; /* (n_tokens) or NULL: zeros */
 	const int32_t *position_ids;   /* (n_tokens) or NULL: the family's own */
 	bool		   pooler;		   /* the pooler's output is wanted too */
+
+	/* inputs */
+	const float	  *inputs_embeds;	  /* (n_tokens, embedding_size) instead of input_ids */
+	const int32_t *shape_ids;		  /* (n_tokens), RoCBert; NULL: not given */
+	const int32_t *pronunciation_ids; /* (n_tokens), RoCBert; NULL: not given */
+	const float	  *attention_mask;	  /* (n_seqs, mask_rows, max_keys): 1 seen, 0 not, or between */
+	int			   mask_rows;		  /* 1 for all queries, or one for each token of a sequence */
+	const float	  *head_mask;		  /* (n_layers, n_heads) */
+	int			   source;			  /* encoder positions of each sequence; 0: none */
+	const float	  *encoder_states;	  /* (n_seqs, source, layer_size) */
+	const float	  *encoder_mask;	  /* (n_seqs, encoder_mask_rows, source) */
+	int			   encoder_mask_rows;
+	Cache		  *caches;	 /* (n_seqs): the tokens follow what is there, and are added */
+	int			   max_keys; /* most keys of one sequence, cached ones included; 0: no caches */
+
+	/* outputs */
+	float		  *logits;			 /* (n_logit_rows, n_outputs): the head is computed */
+	int			   n_logit_tokens;	 /* rows of a head on tokens; 0: all tokens */
+	const int32_t *logit_tokens;	 /* (n_logit_tokens) which tokens these are */
+	float		  *pair_logits;		 /* (n_seqs, 2), BertForPreTraining */
+	float		  *hidden_states;	 /* (n_hidden_states, n_tokens, layer_size) */
+	float		  *attentions;		 /* (n_layers, n_seqs, n_heads, length, max_keys) */
+	float		  *cross_attentions; /* (n_layers, n_seqs, n_heads, length, source) */
 } Batch;
 
 /* What forward leaves in the workspace; valid until its next use. */
 typedef struct Output
 {
-	const float *hidden_states; /* (n_tokens, hidden_size), stride ld: the last layer's */
+	const float *hidden_states; /* (n_tokens, hidden_size), stride ld: last_hidden_state */
 	long		 ld;
 	const float *pooled; /* (n_seqs, hidden_size), stride ld; NULL unless asked for and there */
 } Output;
@@ -125,6 +206,15 @@ typedef struct Workspace
 
 typedef struct Family Family;
 
+/* What config.json's problem_type says of a sequence classification's labels. */
+typedef enum ProblemType
+{
+	PROBLEM_BY_LABELS, /* nothing: the labels decide */
+	PROBLEM_REGRESSION,
+	PROBLEM_SINGLE_LABEL,
+	PROBLEM_MULTI_LABEL
+} ProblemType;
+
 typedef struct Model
 {
 	const Family  *family;
@@ -134,11 +224,34 @@ typedef struct Model
 	const void	  *config;	/* the family's */
 	const void	  *weights; /* the family's */
 	const Image	  *image;
-	int			   hidden_size, n_layers, vocab_size, type_vocab_size;
-	int			   max_tokens; /* positions the weights allow in one sequence; INT_MAX: no limit */
-	int	  n_positions;		   /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
-	bool  has_pooler;		   /* known once the weights are bound */
-	Arena arena;			   /* config and weights */
+
+	/* Numbers of every config: model_configure fills them, a family may change them. */
+	int			n_labels;
+	ProblemType problem_type;
+	bool		is_decoder; /* causal: it returns caches */
+	bool		use_cache;	/* config.json's default of the argument */
+	bool		tie_word_embeddings;
+
+	/* Numbers that the family fills. */
+	int			hidden_size;	/* of last_hidden_state */
+	int			layer_size;		/* of hidden_states: another where OPT projects */
+	int			embedding_size; /* of inputs_embeds */
+	int			n_layers;
+	int			n_heads;			/* of head_mask; 0: the family takes none */
+	bool		head_mask_by_layer; /* head_mask must name the layers (OPT) */
+	int			vocab_size;
+	int			type_vocab_size;		  /* 0: the family takes no token_type_ids */
+	int			shape_vocab_size;		  /* RoCBert; 0 elsewhere: it takes none */
+	int			pronunciation_vocab_size; /* likewise */
+	int			max_tokens;	 /* positions the weights allow in one sequence; INT_MAX: no limit */
+	int			n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
+	int			pad_token_id;
+	bool		has_cross_attention;
+	bool		labels_drop_cache; /* with labels the class returns no cache */
+	bool		has_pooler;		   /* known once the weights are bound */
+	CacheLayout cache;			   /* of a decoder */
+
+	Arena arena; /* config and weights */
 } Model;
 
 struct Family
@@ -159,8 +272,16 @@ struct Family
 	 * says in model->has_pooler what it found. */
 	bool (*bind)(Model *model, void *weights, Binder *binder);
 
-	/* Bytes that forward needs for batches within these bounds, and a crew of so many threads. */
-	size_t (*workspace)(const Model *model, int max_tokens, int max_seqs, int threads);
+	/* What the family asks of a batch beyond model_check's rules; NULL: nothing. */
+	bool (*check)(const Model *model, const Batch *batch, Error *error);
+
+	/* The last dimensions of attentions, or of cross_attentions, for sequences of a length: (heads,
+	 * length, keys), from the left; returns how many.  NULL: those three. */
+	int (*attention_dims)(const Model *model, int length, int keys, bool cross, int *dims);
+
+	/* Bytes that forward needs for a batch like this one or smaller, and a crew of so many threads.
+	 * Only its sizes are looked at, and which pointers are NULL; offsets may be. */
+	size_t (*workspace)(const Model *model, const Batch *largest, int threads);
 
 	/* Computes, on the leader of the crew; false when cancelled. */
 	bool (*forward)(const Model *model, const Batch *batch, Workspace *workspace, const Crew *crew,
@@ -190,11 +311,31 @@ extern bool model_bind(Model *model, Binder *binder);
 extern bool model_open(Model *model, const Image *image, const Kernels *kernels, Error *error);
 extern void model_close(Model *model);
 
+/* For families: is_decoder and add_cross_attention, which needs it, into model and its cache, whose
+ * keys and values have a width. */
+extern bool model_configure_decoder(Model *model, const Params *config, int width, Error *error);
+
+/* For families: question answering has two labels, a start and an end. */
+extern bool model_check_two_labels(const Model *model, Error *error);
+
+/* Numbers in a row of logits: the vocabulary's, n_labels, 1 (a choice's score) or 2; 0 for a base
+ * model.  And whether there is a row for each token, or for each sequence. */
+extern int	head_outputs(const Model *model);
+extern bool head_is_by_token(Head head);
+
+/* How many hidden_states there are: n_layers + 1, less the last where it has another width. */
+extern int model_hidden_states(const Model *model);
+
 /* Checks a batch against the model: ids, types, positions, lengths; the error names value and
  * bound. */
 extern bool model_check(const Model *model, const Batch *batch, Error *error);
 
+/* Bytes that forward needs for texts within these bounds. */
 extern size_t model_workspace(const Model *model, int max_tokens, int max_seqs, int threads);
+
+/* The family's forward; caches then have the batch's tokens. */
+extern bool model_forward(const Model *model, const Batch *batch, Workspace *workspace,
+						  const Crew *crew, Output *output);
 
 extern const char *head_name(Head head);
 

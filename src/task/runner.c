@@ -330,7 +330,7 @@ run_group(const Plan *plan, int group, Member *member, const Crew *crew)
 	Output	 output;
 	PoolStep step = {.plan = plan, .group = group, .batch = &batch, .output = &output};
 
-	if (!plan->model->family->forward(plan->model, &batch, &member->workspace, crew, &output))
+	if (!model_forward(plan->model, &batch, &member->workspace, crew, &output))
 		return false;
 	crew_each(crew, batch.n_seqs, pool_item, &step);
 	return true;

@@ -1,0 +1,61 @@
+/*
+ * head.c: from hidden states to logits.
+ */
+#include "model/head.h"
+
+int
+logit_rows(const Batch *batch)
+{
+	return batch->n_logit_tokens > 0 ? batch->n_logit_tokens : batch->n_tokens;
+}
+
+/* The rows of x that logits are wanted for: x itself when that is all of them. */
+static const Activations *
+chosen_rows(const Batch *batch, const Activations *x, Activations *chosen)
+{
+	if (batch->n_logit_tokens == 0)
+		return x;
+	gather_rows(x, batch->logit_tokens, batch->n_logit_tokens, chosen);
+	return chosen;
+}
+
+bool
+head_linear(Pass *pass, const Matrix *w, const Activations *x, float *logits)
+{
+	Activations out = {.x = logits, .ld = w->n, .n = w->n};
+
+	return logits == NULL || linear(pass, w, x, &out, ACTIVATION_NONE, NULL);
+}
+
+bool
+head_tokens(Pass *pass, const Matrix *w, const Activations *x, Activations *chosen)
+{
+	const Batch *batch = pass->batch;
+
+	return batch->logits == NULL ||
+		   head_linear(pass, w, chosen_rows(batch, x, chosen), batch->logits);
+}
+
+bool
+head_transform(Pass *pass, const TransformHead *head, const Activations *x, Activations *chosen,
+			   Activations *transformed)
+{
+	const Batch *batch = pass->batch;
+
+	if (batch->logits == NULL)
+		return true;
+	return linear(pass, &head->transform, chosen_rows(batch, x, chosen), transformed, head->act,
+				  NULL) &&
+		   layer_norm(pass, transformed, transformed, &head->norm, head->epsilon, &head->decoder) &&
+		   head_linear(pass, &head->decoder, transformed, batch->logits);
+}
+
+bool
+head_two_layers(Pass *pass, const Matrix *dense, Activation act, const Matrix *out,
+				const Activations *first, Activations *inner)
+{
+	if (pass->batch->logits == NULL)
+		return true;
+	return linear(pass, dense, first, inner, act, NULL) &&
+		   head_linear(pass, out, inner, pass->batch->logits);
+}
