@@ -62,8 +62,7 @@ parse_setting(void)
 				errmsg("pg_infer.preload_models is not a list: \"%s\"", infer_preload_models));
 		return NIL;
 	}
-	foreach (cell, items)
-		result = lappend(result, parse_wanted(lfirst(cell)));
+	foreach(cell, items) result = lappend(result, parse_wanted(lfirst(cell)));
 	return result;
 }
 
@@ -74,7 +73,7 @@ is_wanted(List *all, const char *name, const char *hex)
 	bool	  result = false;
 	ListCell *cell;
 
-	foreach (cell, all)
+	foreach(cell, all)
 	{
 		Wanted *wanted = lfirst(cell);
 
@@ -147,7 +146,7 @@ preload_digests(void)
 	}
 	if (folder != NULL)
 		FreeDir(folder);
-	foreach (cell, wanted)
+	foreach(cell, wanted)
 	{
 		const Wanted *item = lfirst(cell);
 

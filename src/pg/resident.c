@@ -375,8 +375,7 @@ residents_preload(void)
 	List	 *digests = preload_digests();
 	ListCell *cell;
 
-	foreach (cell, digests)
-		plan_preload(lfirst(cell));
+	foreach(cell, digests) plan_preload(lfirst(cell));
 
 	/* what load_model had asked the engine before this one to keep */
 	for (int i = 0; i < registry_count(); i++)
