@@ -236,10 +236,9 @@ typedef enum Counter
 typedef struct ModelEntry
 {
 	/* lock */
-	bool used;
-	bool pinned; /* load_model or a preload asked for it: never evicted */
-	bool
-		leaving; /* unload or eviction: every engine lets go as soon as it can, and begins nothing new */
+	bool		used;
+	bool		pinned;	 /* load_model or a preload asked for it: never evicted */
+	bool		leaving; /* engines let go as soon as they can, and begin nothing new */
 	uint8		digest[IMAGE_DIGEST_BYTES];
 	uint64		mapped;		/* a bit for each engine that has it */
 	uint64		size;		/* bytes of the image, known from the first load on */
@@ -250,8 +249,7 @@ typedef struct ModelEntry
 	int head, tail;
 
 	pg_atomic_uint32 residency; /* Residency */
-	pg_atomic_uint32
-		users; /* requests and engines that refer to this entry; more than 0 keeps it */
+	pg_atomic_uint32 users;		/* requests and engines that keep this entry */
 	pg_atomic_uint64 last_used; /* TimestampTz */
 
 	pg_atomic_uint64 counters[N_COUNTERS];
