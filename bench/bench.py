@@ -17,7 +17,8 @@ OUT = ROOT / "build/bench"
 
 ROWS = ("short", "128", "single", "sessions", "load")
 PEERS = ("torch", "onnxruntime", "onnxruntime-int8", "ctranslate2", "ctranslate2-int8")
-OURS = ("embed_many", "embed", "plpython")
+OURS = ("embed_many", "embed", "embed_many-int8", "embed-int8")
+IN_SERVER = OURS + ("plpython",)
 
 SETUP = """
 CREATE EXTENSION pg_infer;
@@ -34,7 +35,7 @@ BEGIN
 END $$;
 
 -- Seconds of each call for one text, the planning of the statement not counted.
-CREATE FUNCTION latencies(calls int) RETURNS SETOF double precision LANGUAGE plpgsql AS $$
+CREATE FUNCTION latencies(model infer.model, calls int) RETURNS SETOF double precision LANGUAGE plpgsql AS $$
 DECLARE
     text_in text;
     begun timestamptz;
@@ -42,11 +43,13 @@ DECLARE
 BEGIN
     FOR text_in IN SELECT input FROM texts WHERE kind = 'single' ORDER BY id LIMIT calls LOOP
         begun := clock_timestamp();
-        vector := infer.embed('minilm', text_in);
+        vector := infer.embed(model, text_in);
         RETURN NEXT extract(epoch FROM clock_timestamp() - begun);
     END LOOP;
 END $$;
 """
+
+INT8 = """SELECT infer.create_model('minilm_int8', 'minilm', '{"precision": "int8", "preload": true}')"""
 
 PLPYTHON = """
 CREATE EXTENSION plpython3u;
@@ -61,11 +64,16 @@ $$;
 SELECT embed_in_python('warm');
 """
 
+MANY = """SELECT count(m.embedding)
+    FROM (SELECT array_agg(input ORDER BY id) AS inputs FROM texts
+          WHERE kind = '{kind}' AND id < {n} GROUP BY id / 1000) b,
+         infer.embed_many('%s', b.inputs) m"""
+EACH = "SELECT count(infer.embed('%s', input)) FROM texts WHERE kind = '{kind}' AND id < {n}"
 STATEMENTS = {
-    "embed_many": """SELECT count(m.embedding)
-        FROM (SELECT array_agg(input ORDER BY id) AS inputs FROM texts WHERE kind = '{kind}' AND id < {n} GROUP BY id / 1000) b,
-             infer.embed_many('minilm', b.inputs) m""",
-    "embed": "SELECT count(infer.embed('minilm', input)) FROM texts WHERE kind = '{kind}' AND id < {n}",
+    "embed_many": MANY % "minilm",
+    "embed_many-int8": MANY % "minilm_int8",
+    "embed": EACH % "minilm",
+    "embed-int8": EACH % "minilm_int8",
     "plpython": "SELECT count(embed_in_python(input)) FROM texts WHERE kind = '{kind}' AND id < {n}",
 }
 
@@ -73,7 +81,7 @@ STATEMENTS = {
 def psql(statement, check=True):
     """What psql prints for a statement; None when it fails and check is off."""
     run = subprocess.run(
-        ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-f", "-"], input=statement, capture_output=True, text=True
+        ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], input=statement, capture_output=True, text=True
     )
     if run.returncode and check:
         sys.exit(f"psql: {run.stderr}")
@@ -176,10 +184,12 @@ class Bench:
     def prepare_server(self):
         psql(SETUP)
         for kind, texts in self.texts.items():
-            rows = "\n".join(f"{kind}\t{i}\t{text}" for i, text in enumerate(texts)).replace("\\", "\\\\")
-            psql(f"COPY texts FROM STDIN;\n{rows}\n\\.\n")
+            rows = "".join(f"{kind}\t{i}\t{text}\n" for i, text in enumerate(texts)).replace("\\", "\\\\")
+            psql(f"COPY texts FROM STDIN;\n{rows}\\.\n")
         psql("VACUUM ANALYZE texts")
-        self.ours = [name for name in OURS if name in self.options.peers]
+        self.ours = [name for name in IN_SERVER if name in self.options.peers]
+        if any(name.endswith("-int8") for name in self.ours):
+            psql(INT8)
         if "plpython" in self.ours:
             created = psql(PLPYTHON.format(threads=self.options.threads, model=self.model_on_server()), check=False)
             if created is None:
@@ -221,13 +231,14 @@ class Bench:
 
     def single(self):
         texts = self.texts["single"]
-        psql("SELECT latencies(20)")
         for peer in self.peers:
             peer.ask("latency", texts[:20])
         for _ in range(self.options.rounds):
-            self.quiet()
-            times = [float(x) for x in psql(f"SELECT latencies({len(texts)})").split()]
-            self.note("single", "embed", statistics.median(times) * 1000)
+            for name, model in (("embed", "minilm"), ("embed-int8", "minilm_int8")):
+                if name in self.ours:
+                    self.quiet()
+                    times = psql(f"SELECT latencies('{model}', {len(texts)})").split()
+                    self.note("single", name, statistics.median(map(float, times)) * 1000)
             for peer in self.peers:
                 self.quiet()
                 self.note("single", peer.name, statistics.median(peer.ask("latency", texts)["times"]) * 1000)
@@ -243,7 +254,8 @@ class Bench:
         for _ in range(self.options.rounds):
             self.quiet()
             run = subprocess.run(
-                ["pgbench", "-n", "-M", "prepared", "-c", "64", "-j", "2", "-T", str(self.options.seconds), "-f", str(script)],
+                ["pgbench", "-n", "-M", "prepared", "-c", "64", "-j", "2", "-T", str(self.options.seconds),
+                 "-f", str(script)],
                 capture_output=True, text=True, check=True,
             )
             self.note("sessions", "embed", float(re.search(r"tps = ([\d.]+)", run.stdout)[1]) * mean_tokens)
@@ -267,11 +279,14 @@ class Bench:
         if torch is None:
             return {}
         theirs = torch.ask("vectors", texts)["vectors"]
-        rows = psql(
-            "SELECT m.embedding FROM (SELECT array_agg(input ORDER BY id) AS inputs FROM texts "
-            f"WHERE kind = 'short' AND id < {len(texts)}) b, infer.embed_many('minilm', b.inputs) m ORDER BY m.ord"
-        )
-        vectors = {"pg_infer": [[float(x) for x in row[1:-1].split(",")] for row in rows.split("\n")]}
+        vectors = {}
+        for name, model in (("embed_many", "minilm"), ("embed_many-int8", "minilm_int8")):
+            if name in self.ours:
+                rows = psql(
+                    f"SELECT infer.embed('{model}', input) FROM texts "
+                    f"WHERE kind = 'short' AND id < {len(texts)} ORDER BY id"
+                )
+                vectors[f"pg_infer {name}"] = [[float(x) for x in row[1:-1].split(",")] for row in rows.split("\n")]
         for peer in self.peers:
             if peer is not torch:
                 vectors[peer.name] = peer.ask("vectors", texts)["vectors"]
@@ -304,32 +319,35 @@ def report(bench, quality, limits_found):
             f"disturbed: other work ran before {bench.quiet.disturbed} of {bench.quiet.measurements} measurements"
         )
     medians = {key: statistics.median(values) for key, values in bench.results.items()}
-    peak = limits_found["fp32"][0] * options.threads
     titles = {
         "short": f"{len(bench.texts['short'])} short texts, tokens/s",
         "128": f"{len(bench.texts['128'])} texts of 128 tokens, tokens/s",
         "single": "one text of 14 tokens, ms (median)",
         "sessions": "64 sessions, a short text each, tokens/s",
     }
-    lines += ["", "| work | who | median | least .. most | pg_infer : it | share of fp32 peak |", "|---|---|--:|--:|--:|--:|"]
+    lines += ["", "| work | who | median | least .. most | pg_infer : it | share of peak |",
+              "|---|---|--:|--:|--:|--:|"]
     for (row, who), values in bench.results.items():
         median = medians[row, who]
         lower_is_better = row in ("single",) or row.startswith("load")
-        ours = medians.get((row, "embed_many"), medians.get((row, "embed")))
-        ratio = "" if ours is None or who in OURS[:2] else f"{(median / ours if lower_is_better else ours / median):.2f}"
+        kind = "-int8" if who.endswith("-int8") else ""
+        ours = medians.get((row, "embed_many" + kind), medians.get((row, "embed" + kind)))
+        ratio = "" if ours is None or who in OURS else f"{(median / ours if lower_is_better else ours / median):.2f}"
         share = ""
-        if peak and row in ("short", "128") and not who.endswith("int8"):
+        peak = limits_found["int8" if who.endswith("int8") else "fp32"][0] * options.threads
+        if peak and row in ("short", "128"):
             per_token = flops(bench.lengths[row]) / sum(bench.lengths[row])
             share = f"{100 * median * per_token / (peak * 1e9):.0f} %"
         form = "{:,.0f}" if median >= 1000 else "{:.3g}"
         lines.append(
-            f"| {titles.get(row, row)} | {'pg_infer ' if who in OURS[:2] else ''}{who} | {form.format(median)} | "
+            f"| {titles.get(row, row)} | {'pg_infer ' if who in OURS else ''}{who} | {form.format(median)} | "
             f"{form.format(min(values))} .. {form.format(max(values))} | {ratio} | {share} |"
         )
     if quality:
         lines += ["", "| cosine to torch | mean | least |", "|---|--:|--:|"]
         lines += [f"| {name} | {mean:.6f} | {least:.6f} |" for name, (mean, least) in quality.items()]
-    lines += ["", "One core can do: " + ", ".join(f"{name} {value:g} {unit}" for name, (value, unit) in limits_found.items())]
+    can = ", ".join(f"{name} {value:g} {unit}" for name, (value, unit) in limits_found.items())
+    lines += ["", f"One core can do: {can}"]
     text = "\n".join(lines)
     print(text)
     OUT.mkdir(parents=True, exist_ok=True)
@@ -348,7 +366,7 @@ def report(bench, quality, limits_found):
 def main():
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--rows", default=",".join(ROWS), help="comma-separated, of: %(default)s")
-    parser.add_argument("--peers", default=",".join(OURS + PEERS), help="comma-separated, of: %(default)s")
+    parser.add_argument("--peers", default=",".join(IN_SERVER + PEERS), help="comma-separated, of: %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="the median of so many (default %(default)s)")
     parser.add_argument("--threads", type=int, default=0, help="for everybody (default: all processors)")
     parser.add_argument("--short", type=int, default=10000, help="short texts (default %(default)s)")
@@ -367,7 +385,7 @@ def main():
     options.threads = options.threads or len(os.sched_getaffinity(0))
     options.rows = [row for row in ROWS if row in options.rows.split(",")]
     options.peers = options.peers.split(",")
-    unknown = set(options.peers) - set(OURS + PEERS)
+    unknown = set(options.peers) - set(IN_SERVER + PEERS)
     if unknown or not options.rows:
         parser.error(f"unknown peers or rows: {', '.join(unknown) or 'no row left'}")
 
