@@ -187,7 +187,9 @@ SELECT infer.drop_model('kept');
 SELECT infer.drop_model(NULL);
 
 -- by hand, as pg_dump does
+\set ECHO errors
 SELECT format('CREATE SERVER hand FOREIGN DATA WRAPPER pg_infer OPTIONS (digest %L)', :'digest') \gexec
+\set ECHO all
 SELECT infer.count_tokens('hand', 'hello world');
 ALTER SERVER hand OPTIONS (ADD description 'by hand');
 SELECT name, description FROM infer.models ORDER BY name;

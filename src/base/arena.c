@@ -13,8 +13,8 @@
 struct ArenaChunk
 {
 	ArenaChunk *next;
-	size_t size; /* of data */
-	size_t used;
+	size_t		size; /* of data */
+	size_t		used;
 	_Alignas(ALIGNMENT) char data[];
 };
 
@@ -28,8 +28,8 @@ arena_init(Arena *arena, size_t cap)
 static ArenaChunk *
 arena_grow(Arena *arena, size_t size)
 {
-	size_t room = arena->cap ? arena->cap - arena->size : SIZE_MAX - arena->size;
-	size_t wanted = arena->chunks ? arena->chunks->size * 2 : FIRST_CHUNK;
+	size_t		room = arena->cap ? arena->cap - arena->size : SIZE_MAX - arena->size;
+	size_t		wanted = arena->chunks ? arena->chunks->size * 2 : FIRST_CHUNK;
 	ArenaChunk *chunk;
 
 	if (size > room)
@@ -52,8 +52,8 @@ void *
 arena_alloc_raw(Arena *arena, size_t count, size_t size)
 {
 	ArenaChunk *chunk = arena->chunks;
-	size_t bytes;
-	char *result;
+	size_t		bytes;
+	char	   *result;
 
 	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
 		return NULL;

@@ -46,8 +46,8 @@ error_hint(Error *error, const char *format, ...)
 bool
 error_errno(Error *error, const char *format, ...)
 {
-	int reason = errno;
-	size_t used;
+	int		reason = errno;
+	size_t	used;
 	va_list args;
 
 	switch (reason)

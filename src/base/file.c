@@ -14,7 +14,7 @@
 static int
 open_regular(const char *path, size_t *size, Error *error)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int			fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat status;
 
 	if (fd < 0)
@@ -38,7 +38,7 @@ open_regular(const char *path, size_t *size, Error *error)
 bool
 file_map(FileMap *map, const char *path, Error *error)
 {
-	int fd = open_regular(path, &map->size, error);
+	int	  fd = open_regular(path, &map->size, error);
 	void *data = NULL;
 
 	map->data = NULL;
@@ -69,8 +69,8 @@ char *
 file_read(Arena *arena, const char *path, size_t limit, size_t *size, Error *error)
 {
 	size_t expected, done = 0;
-	int fd = open_regular(path, &expected, error);
-	char *data;
+	int	   fd = open_regular(path, &expected, error);
+	char  *data;
 
 	if (fd < 0)
 		return NULL;

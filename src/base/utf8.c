@@ -16,10 +16,10 @@ uint32_t
 utf8_next(const char *text, size_t length, size_t *at)
 {
 	const uint8_t *s = (const uint8_t *) text + *at;
-	size_t left = length - *at;
-	int extra = s[0] < 0x80 ? 0 : s[0] < 0xE0 ? 1 : s[0] < 0xF0 ? 2 : 3;
-	uint8_t low = 0x80, high = 0xBF; /* of the second byte */
-	uint32_t character;
+	size_t		   left = length - *at;
+	int			   extra = s[0] < 0x80 ? 0 : s[0] < 0xE0 ? 1 : s[0] < 0xF0 ? 2 : 3;
+	uint8_t		   low = 0x80, high = 0xBF; /* of the second byte */
+	uint32_t	   character;
 
 	if (extra == 0)
 	{

@@ -169,8 +169,8 @@ read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bi
 			!replace_suffix(name, spec->parts[i], ".weight", ".bias"))
 			return error_set(self->binder.error, ERR_DATA, "tensor \"%s\" has no name for its bias",
 							 spec->parts[i]);
-		if (!read_part(self, spec->bias_name != NULL ? spec->bias_name : name,
-					   spec->bias_otherwise, shape, 1, bias))
+		if (!read_part(self, spec->bias_name != NULL ? spec->bias_name : name, spec->bias_otherwise,
+					   shape, 1, bias))
 			return false;
 		bias += spec->rows[i];
 	}

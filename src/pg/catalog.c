@@ -183,7 +183,7 @@ infer_validate_options(PG_FUNCTION_ARGS)
 
 	if (catalog == ForeignServerRelationId)
 	{
-		foreach (cell, options)
+		foreach(cell, options)
 		{
 			DefElem *option = lfirst(cell);
 
@@ -292,7 +292,7 @@ model_server_option(const ModelServer *server, const char *name)
 {
 	ListCell *cell;
 
-	foreach (cell, server->options)
+	foreach(cell, server->options)
 	{
 		DefElem *option = lfirst(cell);
 
@@ -447,7 +447,7 @@ server_by_digest(const uint8 *digest, const char *prefix)
 {
 	ListCell *cell;
 
-	foreach (cell, model_servers())
+	foreach(cell, model_servers())
 	{
 		ModelServer *server = lfirst(cell);
 
@@ -593,7 +593,7 @@ may_use_digest(const uint8 *digest)
 {
 	ListCell *cell;
 
-	foreach (cell, model_servers())
+	foreach(cell, model_servers())
 	{
 		ModelServer *server = lfirst(cell);
 

@@ -436,7 +436,7 @@ command_arguments(const char *directory, const char *output, List *options)
 	arguments[n++] = "import";
 	arguments[n++] = "--json";
 	arguments[n++] = psprintf("--output=%s", output);
-	foreach (cell, options)
+	foreach(cell, options)
 	{
 		DefElem *option = lfirst(cell);
 		char	*json = model_option_json(option);

@@ -61,7 +61,7 @@ find_option(List *options, const char *name)
 {
 	ListCell *cell;
 
-	foreach (cell, options)
+	foreach(cell, options)
 	{
 		DefElem *option = lfirst(cell);
 
@@ -76,9 +76,7 @@ has_option(List *options, const char *name)
 {
 	ListCell *cell;
 
-	foreach (cell, options)
-		if (strcmp(((DefElem *) lfirst(cell))->defname, name) == 0)
-			return true;
+	foreach(cell, options) if (strcmp(((DefElem *) lfirst(cell))->defname, name) == 0) return true;
 	return false;
 }
 
@@ -89,12 +87,10 @@ merge_options(List *existing, List *given)
 	List	 *merged = NIL;
 	ListCell *cell;
 
-	foreach (cell, existing)
-		if (!has_option(given, ((DefElem *) lfirst(cell))->defname))
-			merged = lappend(merged, lfirst(cell));
-	foreach (cell, given)
-		if (((DefElem *) lfirst(cell))->arg)
-			merged = lappend(merged, lfirst(cell));
+	foreach(cell, existing) if (!has_option(given, ((DefElem *) lfirst(cell))->defname)) merged =
+		lappend(merged, lfirst(cell));
+	foreach(cell, given) if (((DefElem *) lfirst(cell))->arg) merged =
+		lappend(merged, lfirst(cell));
 	return merged;
 }
 
@@ -106,7 +102,7 @@ option_changes(List *from, List *to)
 	ListCell	  *cell;
 
 	initStringInfo(&list);
-	foreach (cell, to)
+	foreach(cell, to)
 	{
 		DefElem	   *option = lfirst(cell);
 		const char *before = find_option(from, option->defname), *after = defGetString(option);
@@ -116,7 +112,7 @@ option_changes(List *from, List *to)
 		else if (strcmp(before, after) != 0)
 			append_option(&list, "SET", option->defname, after);
 	}
-	foreach (cell, from)
+	foreach(cell, from)
 	{
 		DefElem *option = lfirst(cell);
 
@@ -204,7 +200,7 @@ infer_create_model(PG_FUNCTION_ARGS)
 	import_image(path, options, digest);
 	initStringInfo(&list);
 	options = lcons(digest_option("digest", digest, 1), lcons(text_option("path", path), options));
-	foreach (cell, options)
+	foreach(cell, options)
 		append_option(&list, "", ((DefElem *) lfirst(cell))->defname, defGetString(lfirst(cell)));
 	run_statement(psprintf("CREATE SERVER %s FOREIGN DATA WRAPPER %s OPTIONS (%s)",
 						   quote_identifier(name), INFER_FDW, list.data));
@@ -574,7 +570,7 @@ infer_list_models(PG_FUNCTION_ARGS)
 	ListCell	  *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (cell, model_servers())
+	foreach(cell, model_servers())
 	{
 		ModelServer *server = lfirst(cell);
 		Datum		 values[MODELS_COLUMNS];

@@ -255,9 +255,7 @@ lock_digest(const uint8 *digest)
 	ListCell	 *cell;
 	MemoryContext old;
 
-	foreach (cell, locked)
-		if (memcmp(lfirst(cell), digest, IMAGE_DIGEST_BYTES) == 0)
-			return;
+	foreach(cell, locked) if (memcmp(lfirst(cell), digest, IMAGE_DIGEST_BYTES) == 0) return;
 	memcpy(&high, digest, sizeof high);
 	memcpy(&low, digest + sizeof high, sizeof low);
 	SET_LOCKTAG_ADVISORY(tag, InvalidOid, high, low, STORE_LOCK);
@@ -303,9 +301,8 @@ store_adopted(const uint8 *digest)
 {
 	ListCell *cell;
 
-	foreach (cell, adopted)
-		if (memcmp(((Adopted *) lfirst(cell))->digest, digest, IMAGE_DIGEST_BYTES) == 0)
-			return true;
+	foreach(cell, adopted) if (memcmp(((Adopted *) lfirst(cell))->digest, digest,
+									  IMAGE_DIGEST_BYTES) == 0) return true;
 	return false;
 }
 
@@ -378,7 +375,7 @@ reference_of(References *references, const uint8 *digest)
 	ListCell  *cell;
 	Reference *reference;
 
-	foreach (cell, references->items)
+	foreach(cell, references->items)
 	{
 		reference = lfirst(cell);
 		if (memcmp(reference->digest, digest, IMAGE_DIGEST_BYTES) == 0)
@@ -449,7 +446,7 @@ collect_references(Oid database)
 	ListCell  *cell;
 
 	if (database == MyDatabaseId)
-		foreach (cell, model_servers())
+		foreach(cell, model_servers())
 		{
 			ModelServer *server = lfirst(cell);
 
@@ -459,7 +456,7 @@ collect_references(Oid database)
 						 server->name, false);
 		}
 	each_entry(add_existing, &references);
-	foreach (cell, references.items)
+	foreach(cell, references.items)
 	{
 		Reference *reference = lfirst(cell);
 
@@ -475,7 +472,7 @@ lock_changes(List *references)
 {
 	ListCell *cell;
 
-	foreach (cell, references)
+	foreach(cell, references)
 	{
 		Reference *reference = lfirst(cell);
 
@@ -518,7 +515,7 @@ before_commit(void)
 		lock_database();
 		references = collect_references(MyDatabaseId);
 		lock_changes(references);
-		foreach (cell, references)
+		foreach(cell, references)
 		{
 			Reference *reference = lfirst(cell);
 			char	  *content = reference->content, *existing = reference->existing;
@@ -533,7 +530,7 @@ before_commit(void)
 			}
 		}
 	}
-	foreach (cell, dropped_databases)
+	foreach(cell, dropped_databases)
 	{
 		references = collect_references(lfirst_oid(cell));
 		lock_changes(references);
@@ -548,7 +545,7 @@ settle_adopted(void)
 {
 	ListCell *cell;
 
-	foreach (cell, adopted)
+	foreach(cell, adopted)
 	{
 		Adopted *image = lfirst(cell);
 
@@ -565,7 +562,7 @@ after_commit(void)
 {
 	ListCell *cell;
 
-	foreach (cell, changes)
+	foreach(cell, changes)
 	{
 		Reference *reference = lfirst(cell);
 
@@ -605,8 +602,7 @@ after_abort(void)
 {
 	ListCell *cell;
 
-	foreach (cell, changes)
-		restore_reference(lfirst(cell));
+	foreach(cell, changes) restore_reference(lfirst(cell));
 	settle_adopted();
 }
 
@@ -615,8 +611,7 @@ forget_transaction(void)
 {
 	ListCell *cell;
 
-	foreach (cell, temporaries)
-		store_remove_temporary(lfirst(cell));
+	foreach(cell, temporaries) store_remove_temporary(lfirst(cell));
 	servers_touched = false;
 	adopted = changes = temporaries = locked = dropped_databases = NIL;
 }
@@ -668,9 +663,7 @@ add_progress(EntryKind kind, const char *name, const uint8 *digest, Oid database
 	snprintf(path, sizeof path, "%s/%s", STORE_DIRECTORY, name);
 	if (kind != ENTRY_TEMPORARY || sscanf(name, "tmp.%d.", &pid) != 1 || stat(path, &status) != 0)
 		return;
-	foreach (cell, *imports)
-		if (((Progress *) lfirst(cell))->pid == pid)
-			import = lfirst(cell);
+	foreach(cell, *imports) if (((Progress *) lfirst(cell))->pid == pid) import = lfirst(cell);
 	if (import == NULL)
 	{
 		import = palloc0(sizeof(Progress));
@@ -690,7 +683,7 @@ infer_stat_get_imports(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	each_entry(add_progress, &imports);
-	foreach (cell, imports)
+	foreach(cell, imports)
 	{
 		Progress *import = lfirst(cell);
 		Datum	  values[] = {Int32GetDatum(import->pid), Int64GetDatum(import->bytes)};
@@ -744,7 +737,7 @@ copy_references(Oid from, Oid to)
 	ListCell	  *cell;
 
 	each_entry(add_copied, &copy);
-	foreach (cell, copy.digests)
+	foreach(cell, copy.digests)
 	{
 		char *content;
 
@@ -771,7 +764,7 @@ utility(PlannedStmt *planned, const char *query, bool read_only_tree, ProcessUti
 	if (statement)
 	{
 		name = pstrdup(statement->dbname);
-		foreach (cell, statement->options)
+		foreach(cell, statement->options)
 		{
 			DefElem *option = lfirst(cell);
 

@@ -29,7 +29,7 @@ typedef struct DoubleArray
 {
 	const double *data;
 	int			  rank, dims[FORWARD_MAX_RANK];
-	bool		  integers; /* every value is whole and was written as one: class indices, not targets */
+	bool integers; /* every value is whole and was written as one: class indices, not targets */
 } DoubleArray;
 
 typedef struct ForwardInputs
@@ -43,7 +43,7 @@ typedef struct ForwardInputs
 	DoubleArray labels;
 	IntArray	start_positions, end_positions, next_sentence_label;
 	/* RoCBertForPreTraining */
-	IntArray   labels_input_ids, labels_token_type_ids, labels_input_shape_ids,
+	IntArray labels_input_ids, labels_token_type_ids, labels_input_shape_ids,
 		labels_input_pronunciation_ids;
 	FloatArray labels_attention_mask;
 	IntArray   attack_input_ids, attack_token_type_ids, attack_input_shape_ids,

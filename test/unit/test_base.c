@@ -85,9 +85,9 @@ utf8_walks_what_it_wrote(void **state)
 	(void) state;
 	for (uint32_t c = 0; c < 0x110000; c++)
 	{
-		char text[4];
+		char   text[4];
 		size_t at = 0;
-		int n;
+		int	   n;
 
 		if (c >= 0xD800 && c < 0xE000)
 			continue;
@@ -120,12 +120,12 @@ utf8_refuses_malformed(void **state)
 static void
 files_are_read_within_limits(void **state)
 {
-	char path[] = "/tmp/pg_infer_test_XXXXXX";
-	int fd = mkstemp(path);
-	Arena arena;
+	char	path[] = "/tmp/pg_infer_test_XXXXXX";
+	int		fd = mkstemp(path);
+	Arena	arena;
 	FileMap map;
-	Error error;
-	size_t size;
+	Error	error;
+	size_t	size;
 	(void) state;
 
 	assert_true(fd >= 0);
