@@ -110,8 +110,9 @@ bool
 add_bert_normalizer(TokenizerBuild *build, const Node *at, const BertRules *rules, Error *error)
 {
 	ComponentRecord record = {.kind = NORMALIZER_CHAR_MAP,
-							  .cut = TOKENIZER_CUT_SPACE |
-									 (rules->handle_chinese_chars ? TOKENIZER_CUT_HAN : 0)};
+							  .cut =
+								  TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN |
+								  (rules->handle_chinese_chars ? CUT_MADE(TOKENIZER_CUT_HAN) : 0)};
 	const void	   *table;
 	size_t			size;
 
@@ -136,7 +137,8 @@ add_punctuation(TokenizerBuild *build, const Node									  *at,
 				uint32_t (*classify)(uint32_t character, const void *argument), Error *error)
 {
 	ComponentRecord record = {.kind = PRE_TOKENIZER_BERT,
-							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN};
+							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN |
+									 CUT_MADE(TOKENIZER_CUT_SPACE)};
 	const void	   *table;
 	size_t			size;
 

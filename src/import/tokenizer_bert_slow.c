@@ -105,12 +105,13 @@ classify(uint32_t character, const void *argument)
 
 static bool
 add_map(TokenizerBuild *build, BuildStage stage, uint32_t flags, const Node *at,
-		void (*map)(uint32_t, const void *, CharMapping *), const void *rules, bool han,
+		void (*map)(uint32_t, const void *, CharMapping *), const void *rules, bool isolates,
 		Error *error)
 {
 	ComponentRecord record = {.kind = NORMALIZER_CHAR_MAP,
 							  .flags = flags,
-							  .cut = TOKENIZER_CUT_SPACE | (han ? TOKENIZER_CUT_HAN : 0)};
+							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN |
+									 (isolates ? CUT_MADE(TOKENIZER_CUT_HAN) : 0)};
 	const void	   *table;
 	size_t			size;
 
@@ -170,7 +171,8 @@ static bool
 add_words(TokenizerBuild *build, const Node *at, const Never *never, Error *error)
 {
 	ComponentRecord record = {.kind = PRE_TOKENIZER_WORDS,
-							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN};
+							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN |
+									 CUT_MADE(TOKENIZER_CUT_SPACE)};
 	const void	   *classes;
 	const TrieNode *nodes = NULL;
 	size_t			n_classes, n_nodes = 0, size;
@@ -202,12 +204,12 @@ add_basic(const TokenizerConfig *config, TokenizerBuild *build, const Node *at, 
 	rules.strip = config->strip_accents >= 0 ? config->strip_accents != 0 : rules.lower;
 	return gather_never(config, build, unk, &never, error) &&
 		   (!rules.lower || add_map(build, STAGE_NORMALIZER, CHAR_MAP_SPARES_ADDED, at, map_lower,
-									NULL, chinese, error)) &&
+									NULL, false, error)) &&
 		   add_map(build, STAGE_PRE_TOKENIZER, 0, at, map_clean, &chinese, chinese, error) &&
 		   add_compose(build, STAGE_PRE_TOKENIZER, at, UNICODE_PYTHON, error) &&
 		   add_words(build, at, &never, error) &&
 		   ((!rules.lower && !rules.strip) ||
-			(add_map(build, STAGE_PRE_TOKENIZER, 0, at, map_word, &rules, true, error) &&
+			(add_map(build, STAGE_PRE_TOKENIZER, 0, at, map_word, &rules, false, error) &&
 			 add_words(build, at, &never, error))) &&
 		   add_punctuation(build, at, classify, error);
 }

@@ -135,6 +135,26 @@ build_token(TokenizerBuild *build, const Node *at, const char *bytes, size_t len
 	return true;
 }
 
+bool
+build_vocab(TokenizerBuild *build, const Node *object, Error *error)
+{
+	const char *key;
+	json_t	   *value;
+
+	if (!node_object(object, error))
+		return false;
+	json_object_foreach(object->value, key, value)
+	{
+		Node	token = {.parent = object, .key = key, .value = value};
+		int64_t id;
+
+		if (!node_int(&token, 0, BUILD_MAX_ID, &id, error) ||
+			!build_token(build, &token, key, strlen(key), (int32_t) id, error))
+			return false;
+	}
+	return true;
+}
+
 int32_t
 build_id(const TokenizerBuild *build, const char *bytes, size_t length)
 {
@@ -453,18 +473,19 @@ cuts_of_added(const BuildAdded *added)
 static uint32_t
 common_cuts(const TokenizerBuild *build)
 {
-	uint32_t cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN;
+	uint32_t cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN, made = 0;
 
 	for (int stage = STAGE_NORMALIZER; stage <= STAGE_PRE_TOKENIZER; stage++)
 		for (int i = 0; i < build->n_components[stage]; i++)
+		{
 			cut &= build->components[stage][i].record.cut;
+			made |= build->components[stage][i].record.cut;
+		}
 	for (int i = 0; i < build->n_added; i++)
 		if (build->added[i].normalized)
 			cut &= cuts_of_added(&build->added[i]);
-	if (build->n_components[STAGE_PRE_TOKENIZER] == 0)
-		return 0;
-	/* Only a normalizer sets ideographs apart. */
-	return build->n_components[STAGE_NORMALIZER] == 0 ? cut & ~TOKENIZER_CUT_HAN : cut;
+	cut &= made / CUT_MADE(1);
+	return cut;
 }
 
 /* The header and the components' tables. */
@@ -516,8 +537,9 @@ bool
 build_tables(TokenizerBuild *build, Error *error)
 {
 	/* Added tokens come last: normalizing them takes all the other tables. */
-	return put_components(build, error) && put_vocab(build, error) && put_template(build, error) &&
-		   put_added(build, error);
+		return put_components(build, error) && put_vocab(build, error) &&
+		put_template(build, error) && (!build->finish || build->finish(build, error)) &&
+		put_added(build, error);
 }
 
 bool

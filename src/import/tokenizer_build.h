@@ -81,13 +81,15 @@ typedef struct TokenizerBuild
 	int			n_added, added_room;
 	bool	  added_as_written; /* normalized ones are found as they are, behind the normalizers */
 	StringMap added_ids, added_places; /* content -> id, content -> index in added */
-	int32_t	  last_added_id;		   /* the highest of them */
-
+	int32_t	  last_added_id;
+		/* the highest of them */ /* What the model completes in its table when all the others are made; NULL: nothing. */
+	bool (*finish)(struct TokenizerBuild *build, Error *error);
 	BuildComponent components[STAGES][TOKENIZER_MAX_COMPONENTS];
 	int			   n_components[STAGES];
 
 	TemplateItem *items[TEMPLATE_LISTS];
 	int			  n_items[TEMPLATE_LISTS];
+	bool		  has_template; /* a post-processor has filled them */
 
 	BuildString special[SPECIAL_TOKENS]; /* bytes NULL: none */
 
@@ -103,6 +105,9 @@ typedef struct TokenizerBuild
 /* A token of the model.  An id or string that is there already is ERR_DATA at the node. */
 extern bool build_token(TokenizerBuild *build, const Node *at, const char *bytes, size_t length,
 						int32_t id, Error *error);
+
+/* All tokens of the model from an object of strings to ids. */
+extern bool build_vocab(TokenizerBuild *build, const Node *object, Error *error);
 
 /* The id of a string, added tokens first, or -1. */
 extern int32_t build_id(const TokenizerBuild *build, const char *bytes, size_t length);

@@ -48,13 +48,26 @@ extern bool add_wordpiece_decoder(TokenizerBuild *build, const Node *at, const c
 extern bool add_words_decoder(TokenizerBuild *build, const Node *at, const char *prefix,
 							  size_t n_prefix, Error *error);
 
+/* tokenizer_byte_level.c; version is of the classes of GPT-2's pattern */
+extern bool compile_byte_level(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_byte_level_decoder(TokenizerBuild *build, const Node *node, Error *error);
+extern bool add_byte_level(TokenizerBuild *build, const Node *at, bool prefix_space, bool words,
+						   int version, Error *error);
+
+/* tokenizer_bpe.c */
+extern bool compile_bpe(TokenizerBuild *build, const Node *node, Error *error);
+
 /* tokenizer_template.c */
+extern bool compile_roberta_template(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_byte_level_trim(TokenizerBuild *build, const Node *node, Error *error);
 extern bool compile_template(TokenizerBuild *build, const Node *node, Error *error);
 extern bool compile_bert_template(TokenizerBuild *build, const Node *node, Error *error);
 /* [CLS] A [SEP] and [CLS] A [SEP] B [SEP], types 0 and 1; without special tokens the pair has type
  * bare_pair_type_id. */
 extern bool add_bert_template(TokenizerBuild *build, int32_t cls, int32_t sep,
 							  int32_t bare_pair_type_id, Error *error);
+/* <s> A </s> and <s> A </s></s> B </s>, all of type 0. */
+extern bool add_roberta_template(TokenizerBuild *build, int32_t cls, int32_t sep, Error *error);
 /* What stands in for a post-processor that is not there: the texts alone, types 0 and 1. */
 extern bool add_bare_template(TokenizerBuild *build, int32_t pair_type_id, Error *error);
 

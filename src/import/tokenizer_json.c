@@ -17,10 +17,12 @@ typedef struct CompilerEntry
 
 static bool compile_normalizers(TokenizerBuild *build, const Node *node, Error *error);
 static bool compile_pre_tokenizers(TokenizerBuild *build, const Node *node, Error *error);
+static bool compile_post_processors(TokenizerBuild *build, const Node *node, Error *error);
 static bool compile_decoders(TokenizerBuild *build, const Node *node, Error *error);
 
 static const CompilerEntry models[] = {
 	{"WordPiece", compile_wordpiece},
+	{"BPE", compile_bpe},
 	{NULL, NULL},
 };
 
@@ -33,20 +35,33 @@ static const CompilerEntry normalizers[] = {
 static const CompilerEntry pre_tokenizers[] = {
 	{"Sequence", compile_pre_tokenizers},
 	{"BertPreTokenizer", compile_bert_pre_tokenizer},
+	{"ByteLevel", compile_byte_level},
 	{NULL, NULL},
 };
 
 static const CompilerEntry post_processors[] = {
-	{"TemplateProcessing", compile_template},
-	{"BertProcessing", compile_bert_template},
-	{NULL, NULL},
+	{"Sequence", compile_post_processors},	   {"TemplateProcessing", compile_template},
+	{"BertProcessing", compile_bert_template}, {"RobertaProcessing", compile_roberta_template},
+	{"ByteLevel", compile_byte_level_trim},	   {NULL, NULL},
 };
 
 static const CompilerEntry decoders[] = {
 	{"Sequence", compile_decoders},
 	{"WordPiece", compile_wordpiece_decoder},
+	{"ByteLevel", compile_byte_level_decoder},
 	{NULL, NULL},
 };
+
+/* What a model without "type", as old files have it, must be. */
+static const char *
+guess_model(const Node *node)
+{
+	if (json_object_get(node->value, "merges"))
+		return "BPE";
+	if (json_is_array(json_object_get(node->value, "vocab")))
+		return "Unigram";
+	return json_object_get(node->value, "max_input_chars_per_word") ? "WordPiece" : "WordLevel";
+}
 
 /* Compiles a component by its "type". */
 static bool
@@ -56,7 +71,11 @@ compile(TokenizerBuild *build, const Node *node, const CompilerEntry *entries, E
 	const char *name;
 	size_t		length;
 
-	if (!node_get(node, "type", &type, error) || !node_string(&type, &name, &length, error))
+	if (!node_find(node, "type", &type, error))
+		return false;
+	if (!type.value && entries == models && json_object_get(node->value, "vocab"))
+		name = guess_model(node);
+	else if (!node_get(node, "type", &type, error) || !node_string(&type, &name, &length, error))
 		return false;
 	for (; entries->type; entries++)
 		if (strcmp(entries->type, name) == 0)
@@ -94,6 +113,12 @@ static bool
 compile_pre_tokenizers(TokenizerBuild *build, const Node *node, Error *error)
 {
 	return compile_sequence(build, node, "pretokenizers", pre_tokenizers, error);
+}
+
+static bool
+compile_post_processors(TokenizerBuild *build, const Node *node, Error *error)
+{
+	return compile_sequence(build, node, "processors", post_processors, error);
 }
 
 static bool
@@ -147,6 +172,7 @@ compile_tokenizer_json(TokenizerBuild *build, const Node *root, Error *error)
 		!compile_optional(build, root, "decoder", decoders, error) ||
 		!node_find(root, "post_processor", &post_processor, error))
 		return false;
-	return post_processor.value ? compile(build, &post_processor, post_processors, error)
-								: add_bare_template(build, 1, error);
+	if (post_processor.value && !compile(build, &post_processor, post_processors, error))
+		return false;
+	return build->has_template || add_bare_template(build, 1, error);
 }

@@ -101,12 +101,23 @@ add_list(TokenizerBuild *build, const Node *items, const Node *specials, Templat
 	return true;
 }
 
+/* There is one template. */
+static bool
+take_template(TokenizerBuild *build, const Node *node, Error *error)
+{
+	if (build->has_template)
+		return node_error(node, error, ERR_UNSUPPORTED, "a second template is not supported");
+	build->has_template = true;
+	return true;
+}
+
 bool
 compile_template(TokenizerBuild *build, const Node *node, Error *error)
 {
 	Node single, pair, specials;
 
-	return node_get(node, "single", &single, error) && node_get(node, "pair", &pair, error) &&
+	return take_template(build, node, error) && node_get(node, "single", &single, error) &&
+		   node_get(node, "pair", &pair, error) &&
 		   node_get(node, "special_tokens", &specials, error) && node_object(&specials, error) &&
 		   add_list(build, &single, &specials, TEMPLATE_SINGLE, TEMPLATE_SINGLE_BARE, error) &&
 		   add_list(build, &pair, &specials, TEMPLATE_PAIR, TEMPLATE_PAIR_BARE, error);
@@ -151,7 +162,46 @@ compile_bert_template(TokenizerBuild *build, const Node *node, Error *error)
 {
 	int32_t cls, sep;
 
-	return token_pair(build, node, "cls", &cls, error) &&
+	return take_template(build, node, error) && token_pair(build, node, "cls", &cls, error) &&
 		   token_pair(build, node, "sep", &sep, error) &&
 		   add_bert_template(build, cls, sep, 1, error);
+}
+
+bool
+compile_byte_level_trim(TokenizerBuild *build, const Node *node, Error *error)
+{
+	bool trim, prefix_space;
+
+	if (!node_find_bool(node, "trim_offsets", true, &trim, error) ||
+		!node_find_bool(node, "add_prefix_space", true, &prefix_space, error))
+		return false;
+	if (trim)
+		build->flags |= TOKENIZER_TRIM | (prefix_space ? TOKENIZER_TRIM_PREFIX : 0);
+	return true;
+}
+
+bool
+add_roberta_template(TokenizerBuild *build, int32_t cls, int32_t sep, Error *error)
+{
+	return build_item(build, TEMPLATE_SINGLE, cls, 0, error) &&
+		   build_item(build, TEMPLATE_SINGLE, TEMPLATE_TEXT, 0, error) &&
+		   build_item(build, TEMPLATE_SINGLE, sep, 0, error) &&
+		   build_item(build, TEMPLATE_PAIR, cls, 0, error) &&
+		   build_item(build, TEMPLATE_PAIR, TEMPLATE_TEXT, 0, error) &&
+		   build_item(build, TEMPLATE_PAIR, sep, 0, error) &&
+		   build_item(build, TEMPLATE_PAIR, sep, 0, error) &&
+		   build_item(build, TEMPLATE_PAIR, TEMPLATE_TEXT_PAIR, 0, error) &&
+		   build_item(build, TEMPLATE_PAIR, sep, 0, error) &&
+		   add_bare(build, TEMPLATE_SINGLE_BARE, TEMPLATE_PAIR_BARE, 0, error);
+}
+
+bool
+compile_roberta_template(TokenizerBuild *build, const Node *node, Error *error)
+{
+	int32_t cls, sep;
+
+	return take_template(build, node, error) && token_pair(build, node, "cls", &cls, error) &&
+		   token_pair(build, node, "sep", &sep, error) &&
+		   compile_byte_level_trim(build, node, error) &&
+		   add_roberta_template(build, cls, sep, error);
 }

@@ -51,23 +51,12 @@ compile_wordpiece(TokenizerBuild *build, const Node *node, Error *error)
 	const char *prefix, *unk;
 	size_t		n_prefix, n_unk;
 	int64_t		max_characters;
-	const char *key;
-	json_t	   *value;
 
-	if (!node_get(node, "vocab", &vocab, error) || !node_object(&vocab, error) ||
+	if (!node_get(node, "vocab", &vocab, error) || !build_vocab(build, &vocab, error) ||
 		!node_find_string(node, "unk_token", "[UNK]", &unk, &n_unk, error) ||
 		!node_find_string(node, "continuing_subword_prefix", "##", &prefix, &n_prefix, error) ||
 		!node_find_int(node, "max_input_chars_per_word", 100, 0, INT32_MAX, &max_characters, error))
 		return false;
-	json_object_foreach(vocab.value, key, value)
-	{
-		Node	token = {.parent = &vocab, .key = key, .value = value};
-		int64_t id;
-
-		if (!node_int(&token, 0, BUILD_MAX_ID, &id, error) ||
-			!build_token(build, &token, key, strlen(key), (int32_t) id, error))
-			return false;
-	}
 	return add_wordpiece(build, node, prefix, n_prefix,
 						 string_map_get(&build->model_ids, unk, n_unk), (int32_t) max_characters,
 						 error);

@@ -16,6 +16,7 @@
 #define UNICODE_CATEGORIES UNICODE_VERSION(8, 0)	/* its general categories */
 #define UNICODE_NORMALIZATION UNICODE_VERSION(9, 0) /* its canonical decompositions and classes */
 #define UNICODE_RUST UNICODE_VERSION(15, 0)			/* case and whitespace of its language */
+#define UNICODE_ONIGURUMA UNICODE_VERSION(14, 0)	/* its regular expressions */
 #define UNICODE_PYTHON UNICODE_VERSION(14, 0)		/* unicodedata */
 
 #define UNICODE_MAX_MAPPING 18 /* the longest full decomposition */

@@ -7,6 +7,8 @@
  */
 #include "tok/added.h"
 
+#include "tok/byte_level.h"
+
 /* White_Space of Unicode. */
 static bool
 is_whitespace(uint32_t c)
@@ -89,4 +91,27 @@ added_next(const Tokenizer *tokenizer, const Trie *trie, const char *bytes, size
 	}
 	*at = length;
 	return false;
+}
+
+void
+count_spaces(const char *bytes, size_t length, int32_t *leading, int32_t *trailing)
+{
+	bool only = true;
+
+	*leading = *trailing = 0;
+	for (size_t at = 0; at < length;)
+	{
+		uint32_t character = utf8_next(bytes, length, &at);
+
+		if (character == byte_level_character(' ') || is_whitespace(character))
+		{
+			*leading += only;
+			++*trailing;
+		}
+		else
+		{
+			only = false;
+			*trailing = 0;
+		}
+	}
 }

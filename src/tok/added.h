@@ -22,4 +22,7 @@ typedef struct AddedMatch
 extern bool added_next(const Tokenizer *tokenizer, const Trie *trie, const char *bytes,
 					   size_t length, size_t taken, size_t *at, AddedMatch *match);
 
+/* How many characters a text begins and ends with that are whitespace, or GPT-2's character for a space. */
+extern void count_spaces(const char *bytes, size_t length, int32_t *leading, int32_t *trailing);
+
 #endif

@@ -4,8 +4,16 @@
 #include "tok/component.h"
 
 static const ComponentType *const types[] = {
-	&char_map_type,	 &compose_type,			  &bert_pre_tokenizer_type, &words_type,
-	&wordpiece_type, &wordpiece_decoder_type, &words_decoder_type,
+	&char_map_type,
+	&compose_type,
+	&bert_pre_tokenizer_type,
+	&words_type,
+	&byte_level_type,
+	&wordpiece_type,
+	&bpe_type,
+	&wordpiece_decoder_type,
+	&words_decoder_type,
+	&byte_level_decoder_type,
 };
 
 const ComponentType *
@@ -28,27 +36,45 @@ run_interrupted(Run *run)
 }
 
 bool
+run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result, Pieces *out)
+{
+	size_t length = piece->end - piece->begin, begin = result->length;
+
+	if (!text_reserve(result, run->arena, length, run->error))
+		return false;
+	memcpy(result->bytes + begin, text->bytes + piece->begin, length);
+	memcpy(result->origin + begin, text->origin + piece->begin, length * sizeof *text->origin);
+	result->length += length;
+	return pieces_add(out, run->arena, begin, result->length, piece->id, run->error);
+}
+
+bool
 tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 {
 	size_t	 room = tokens->room ? tokens->room * 2 : 256;
-	int32_t *ids, *pos, *len;
+	int32_t *ids, *pos, *len, *spaces = NULL;
 
 	if (room > tokens->limit)
 		room = tokens->limit;
 	ids = arena_alloc_raw(arena, room, sizeof *ids);
 	pos = arena_alloc_raw(arena, room, sizeof *pos);
 	len = arena_alloc_raw(arena, room, sizeof *len);
-	if (!ids || !pos || !len)
+	if (tokens->wants_spaces)
+		spaces = arena_alloc_raw(arena, room, sizeof *spaces);
+	if (!ids || !pos || !len || (tokens->wants_spaces && !spaces))
 		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", room);
 	if (tokens->kept > 0)
 	{
 		memcpy(ids, tokens->ids, tokens->kept * sizeof *ids);
 		memcpy(pos, tokens->pos, tokens->kept * sizeof *pos);
 		memcpy(len, tokens->len, tokens->kept * sizeof *len);
+		if (spaces)
+			memcpy(spaces, tokens->spaces, tokens->kept * sizeof *spaces);
 	}
 	tokens->ids = ids;
 	tokens->pos = pos;
 	tokens->len = len;
+	tokens->spaces = spaces;
 	tokens->room = room;
 	return true;
 }

@@ -14,17 +14,22 @@
 #include "tok/tokenizer.h"
 #include "tok/trie.h"
 
+/* Not an added token: its string tells what it begins with. */
+#define SPACES_OF_VOCAB (-1)
+
 /* The tokens of one text, as the model emits them. */
 typedef struct Tokens
 {
 	int32_t *ids;
 	int32_t *pos, *len; /* characters of the original */
+	int32_t *spaces;	/* whitespace that an added token begins with, SPACES_OF_VOCAB for others */
 	size_t	 room;
 	size_t	 first; /* of a ring: index of the oldest token that is kept */
 	size_t	 kept;
-	size_t	 n;			/* all that were emitted */
-	size_t	 limit;		/* no more than this are kept */
-	bool	 keep_last; /* the last ones rather than the first */
+	size_t	 n;			   /* all that were emitted */
+	size_t	 limit;		   /* no more than this are kept */
+	bool	 keep_last;	   /* the last ones rather than the first */
+	bool	 wants_spaces; /* else spaces is NULL */
 } Tokens;
 
 typedef struct Run
@@ -58,7 +63,8 @@ extern bool tokens_grow(Tokens *tokens, Arena *arena, Error *error);
 
 /* Adds a token that covers characters pos .. end - 1. */
 static inline bool
-tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end, Error *error)
+tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end, int32_t spaces,
+		   Error *error)
 {
 	size_t slot = tokens->kept;
 
@@ -79,8 +85,14 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 	tokens->ids[slot] = id;
 	tokens->pos[slot] = (int32_t) pos;
 	tokens->len[slot] = (int32_t) (end - pos);
+	if (tokens->spaces)
+		tokens->spaces[slot] = spaces;
 	return true;
 }
+
+/* Copies a piece that a rewriting pre-tokenizer leaves alone behind result. */
+extern bool run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result,
+						   Pieces *out);
 
 /* Adds a token for bytes begin .. end - 1 of a text; an id that the vocabulary has not is ERR_CORRUPT. */
 static inline bool
@@ -90,7 +102,7 @@ run_emit(Run *run, const Text *text, size_t begin, size_t end, int32_t id)
 		return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d", id,
 						 run->tokenizer->n_vocab);
 	return tokens_add(run->tokens, run->arena, id, text->origin[begin], text->origin[end - 1] + 1,
-					  run->error);
+					  SPACES_OF_VOCAB, run->error);
 }
 
 /* Tokens being turned back into text. */
@@ -109,6 +121,10 @@ typedef struct Decoding
 	size_t			 n;
 	Error			*error;
 } Decoding;
+
+/* Puts one fragment in the place of all; bytes that are no UTF-8 become U+FFFD, one for each maximal part of a
+ * character (Unicode 3.9, U+FFFD Substitution of Maximal Subparts). */
+extern bool decoding_replace(Decoding *decoding, const char *bytes, size_t length);
 
 /* Puts bytes before a fragment. */
 extern bool fragment_prepend(Decoding *decoding, Fragment *fragment, const char *bytes,
@@ -139,8 +155,8 @@ typedef struct ComponentType
 extern const ComponentType *component_type(uint32_t kind);
 
 extern const ComponentType char_map_type, compose_type;
-extern const ComponentType bert_pre_tokenizer_type, words_type;
-extern const ComponentType wordpiece_type;
-extern const ComponentType wordpiece_decoder_type, words_decoder_type;
+extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type;
+extern const ComponentType wordpiece_type, bpe_type;
+extern const ComponentType wordpiece_decoder_type, words_decoder_type, byte_level_decoder_type;
 
 #endif

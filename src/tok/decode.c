@@ -20,6 +20,53 @@ fragment_prepend(Decoding *decoding, Fragment *fragment, const char *bytes, size
 	return true;
 }
 
+/* How many of the bytes at s, which begin no character, are the beginning of one. */
+static size_t
+maximal_part(const uint8_t *s, size_t length)
+{
+	uint8_t low = 0x80, high = 0xBF;
+	size_t	wanted = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2, n;
+
+	if (s[0] < 0xC2 || s[0] > 0xF4)
+		return 1;
+	if (s[0] == 0xE0)
+		low = 0xA0;
+	else if (s[0] == 0xED)
+		high = 0x9F;
+	else if (s[0] == 0xF0)
+		low = 0x90;
+	else if (s[0] == 0xF4)
+		high = 0x8F;
+	for (n = 1; n < length && n < wanted && s[n] >= low && s[n] <= high; n++)
+	{
+		low = 0x80;
+		high = 0xBF;
+	}
+	return n;
+}
+
+bool
+decoding_replace(Decoding *decoding, const char *bytes, size_t length)
+{
+	char  *out = arena_alloc_raw(decoding->arena, length + 1, 3);
+	size_t n = 0;
+
+	if (!out)
+		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+	for (size_t at = 0; at < length;)
+	{
+		size_t	 begin = at;
+		uint32_t character = utf8_next(bytes, length, &at);
+
+		if (character == 0xFFFD && at - begin == 1)
+			at = begin + maximal_part((const uint8_t *) bytes + begin, length - begin);
+		n += (size_t) utf8_put(character, out + n);
+	}
+	decoding->fragments[0] = (Fragment){.bytes = out, .length = n, .id = -1};
+	decoding->n = 1;
+	return true;
+}
+
 /* All from's become to's, which are no longer, in place; returns the new length. */
 static size_t
 replace_all(char *bytes, size_t length, const char *from, const char *to)
@@ -103,6 +150,7 @@ tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, i
 	Decoding decoding = {.tokenizer = tokenizer, .arena = arena, .error = error};
 	Fragment whole = {0};
 
+	/* Room for one even when there is none: a decoder may join them. */
 	decoding.fragments = arena_alloc_raw(arena, (size_t) n + 1, sizeof *decoding.fragments);
 	if (!decoding.fragments)
 		return error_set(error, ERR_MEMORY, "out of memory for %d tokens", n);

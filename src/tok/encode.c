@@ -114,20 +114,28 @@ normalize_pieces(const Component *component, Run *run, const Pieces *in, Pieces 
 			if (!component->type->normalize(component, run, &part, result))
 				return false;
 		}
-		else
-		{
-			if (!text_reserve(result, run->arena, length, run->error))
-				return false;
-			memcpy(result->bytes + begin, part.bytes, length);
-			memcpy(result->origin + begin, part.origin, length * sizeof *part.origin);
-			result->length += length;
-		}
-		if (result->length > begin &&
-			!pieces_add(out, run->arena, begin, result->length, piece->id, run->error))
+		else if (!run_copy_piece(run, text, piece, result, out))
+			return false;
+		if (piece->id == PIECE_OPEN && result->length > begin &&
+			!pieces_add(out, run->arena, begin, result->length, PIECE_OPEN, run->error))
 			return false;
 	}
 	run->current = 1 - run->current;
 	return true;
+}
+
+/* An added token that stands for some text. */
+static bool
+emit_added(Run *run, int32_t id, const char *bytes, size_t length, uint32_t pos, uint32_t end)
+{
+	int32_t leading = SPACES_OF_VOCAB, trailing;
+
+	if ((uint32_t) id >= (uint32_t) run->tokenizer->n_vocab)
+		return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d", id,
+						 run->tokenizer->n_vocab);
+	if (run->tokens->wants_spaces)
+		count_spaces(bytes, length, &leading, &trailing);
+	return tokens_add(run->tokens, run->arena, id, pos, end, leading, run->error);
 }
 
 static bool
@@ -166,7 +174,8 @@ encode_block(Run *run, const char *bytes, size_t length, uint32_t *character)
 			return false;
 		if (piece->id >= 0)
 		{
-			if (!run_emit(run, text, piece->begin, piece->end, piece->id))
+			if (!emit_added(run, piece->id, text->bytes + piece->begin, piece->end - piece->begin,
+							text->origin[piece->begin], text->origin[piece->end - 1] + 1))
 				return false;
 		}
 		else if (!component->type->tokenize(component, run, text, piece->begin, piece->end))
@@ -214,10 +223,8 @@ encode_text(Run *run, const char *bytes, size_t length)
 			character -= (uint32_t) utf8_count(bytes + match.begin, taken - match.begin);
 		if (!run_tick(run, n))
 			return false;
-		if ((uint32_t) match.id >= (uint32_t) tokenizer->n_vocab)
-			return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d",
-							 match.id, tokenizer->n_vocab);
-		if (!tokens_add(run->tokens, run->arena, match.id, character, character + n, run->error))
+		if (!emit_added(run, match.id, bytes + match.begin, match.end - match.begin, character,
+						character + n))
 			return false;
 		character += n;
 		taken = match.end;
@@ -261,8 +268,38 @@ token_slot(const Tokens *tokens, size_t n, size_t i)
 	return slot >= tokens->kept ? slot - tokens->kept : slot;
 }
 
+/* Leaves whitespace at both ends of the i-th token that stays out of its position. */
 static void
-place_tokens(Encoding *encoding, const Tokens *tokens, size_t n, int32_t type_id, int8_t sequence)
+trim_token(const Tokenizer *tokenizer, const Tokens *tokens, size_t i, size_t slot, int32_t *pos,
+		   int32_t *len)
+{
+	int32_t		leading = 0, trailing = 0;
+	size_t		length = 0;
+	const char *token = tokenizer_token(tokenizer, tokens->ids[slot], &length);
+
+	if (token)
+		count_spaces(token, length, &leading, &trailing);
+	if (tokens->spaces[slot] != SPACES_OF_VOCAB)
+	{
+		/* What an added token took on both sides comes on top. */
+		int32_t own = (int32_t) utf8_count(token ? token : "", length) - leading;
+		int32_t taken = tokens->spaces[slot];
+
+		trailing += *len - taken - own;
+		leading = taken;
+	}
+	if (leading == 1 && (i == 0 || *pos == 0) && (tokenizer->tables->flags & TOKENIZER_TRIM_PREFIX))
+		leading = 0;
+	if (leading > *len)
+		leading = *len;
+	*pos += leading;
+	*len -= leading;
+	*len = trailing > *len ? 0 : *len - trailing;
+}
+
+static void
+place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const Tokens *tokens, size_t n,
+			 int32_t type_id, int8_t sequence)
 {
 	for (size_t i = 0; i < n; i++)
 	{
@@ -272,6 +309,8 @@ place_tokens(Encoding *encoding, const Tokens *tokens, size_t n, int32_t type_id
 		encoding->ids[at] = tokens->ids[slot];
 		encoding->pos[at] = tokens->pos[slot];
 		encoding->len[at] = tokens->len[slot];
+		if (tokens->wants_spaces)
+			trim_token(tokenizer, tokens, i, slot, &encoding->pos[at], &encoding->len[at]);
 		encoding->type_ids[at] = type_id;
 		encoding->sequence[at] = sequence;
 	}
@@ -302,9 +341,9 @@ place_template(const Tokenizer *tokenizer, Arena *arena, TemplateList list, cons
 	for (const TemplateItem *item = begin; item < end; item++)
 	{
 		if (item->id == TEMPLATE_TEXT)
-			place_tokens(encoding, &tokens[0], n[0], item->type_id, 1);
+			place_tokens(tokenizer, encoding, &tokens[0], n[0], item->type_id, 1);
 		else if (item->id == TEMPLATE_TEXT_PAIR)
-			place_tokens(encoding, &tokens[1], n[1], item->type_id, 2);
+			place_tokens(tokenizer, encoding, &tokens[1], n[1], item->type_id, 2);
 		else
 		{
 			int at = encoding->n++;
@@ -355,6 +394,7 @@ tokenizer_encode(const Tokenizer *tokenizer, Arena *arena, const char *text, siz
 	{
 		tokens[i].limit = room;
 		tokens[i].keep_last = options->truncate == TRUNCATE_START;
+		tokens[i].wants_spaces = (tokenizer->tables->flags & TOKENIZER_TRIM) != 0;
 		run.tokens = &tokens[i];
 		if (!encode_text(&run, i == 0 ? text : pair, i == 0 ? length : pair_length))
 			return false;

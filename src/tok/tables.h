@@ -26,31 +26,45 @@
 /* Numbers in images: never reuse one. */
 typedef enum ComponentKind
 {
-	/* normalizers */ NORMALIZER_CHAR_MAP =
-		1, /* one character to a sequence of characters, canonical order restored */
-	NORMALIZER_COMPOSE = 2, /* canonical composition */
+	/* normalizers */ NORMALIZER_CHAR_MAP = 1,
+	/* one character to a sequence of characters, canonical order restored */ NORMALIZER_COMPOSE =
+		2, /* canonical composition */
 	/* pre-tokenizers */
-	PRE_TOKENIZER_BERT = 100,  /* drops whitespace, isolates punctuation */
-	PRE_TOKENIZER_WORDS = 101, /* drops whitespace, picks out words that are never split */
-	/* models */
-	MODEL_WORDPIECE = 200,
+	PRE_TOKENIZER_BERT = 100,
+	/* drops whitespace, isolates punctuation */ PRE_TOKENIZER_WORDS =
+		101,						/* drops whitespace, picks out words that are never split */
+	PRE_TOKENIZER_BYTE_LEVEL = 102, /* GPT-2's words, each byte a printable character */
+	/* models */ MODEL_WORDPIECE = 200,
+	MODEL_BPE = 201,
 	/* decoders */
 	DECODER_WORDPIECE = 300,
-	DECODER_WORDS = 301 /* slow BERT */
+	DECODER_WORDS = 301, /* slow BERT */
+	DECODER_BYTE_LEVEL = 302
 } ComponentKind;
 
 /* A flag of NORMALIZER_CHAR_MAP: added tokens that are ADDED_SPARED stay as they are. */
 #define CHAR_MAP_SPARES_ADDED 0x1
 
+/* Flags of PRE_TOKENIZER_BYTE_LEVEL. */
+#define BYTE_LEVEL_PREFIX_SPACE 0x1 /* a space before every piece that has none */
+#define BYTE_LEVEL_WORDS 0x2		/* cuts by GPT-2's pattern */
+
+/* Flags of MODEL_BPE. */
+#define BPE_FUSE_UNK 0x1
+#define BPE_BYTE_FALLBACK 0x2
+
 /* In the trie of PRE_TOKENIZER_WORDS: the word goes to the model as it is. */
 #define WORDS_MODEL INT32_MAX
 
 /* Flags of TokenizerTables. */
-#define TOKENIZER_FAST 0x1	   /* follows the fast class where fast and slow differ */
-#define TOKENIZER_CLEAN_UP 0x2 /* decode ends with clean_up_tokenization */
+#define TOKENIZER_FAST 0x1		   /* follows the fast class where fast and slow differ */
+#define TOKENIZER_CLEAN_UP 0x2	   /* decode ends with clean_up_tokenization */
+#define TOKENIZER_TRIM 0x10		   /* positions leave out whitespace at both ends of a token */
+#define TOKENIZER_TRIM_PREFIX 0x20 /* but not what add_prefix_space put before the first one */
 /* Where a long text may be cut so that its parts give the same tokens as the whole. */
 #define TOKENIZER_CUT_SPACE 0x4 /* before a space between ASCII letters or digits */
 #define TOKENIZER_CUT_HAN 0x8	/* between two characters of U+4E00..U+9FFF */
+#define CUT_MADE(cuts) ((uint32_t) (cuts) << 8)
 
 typedef struct ComponentRecord
 {
@@ -58,7 +72,8 @@ typedef struct ComponentRecord
 	uint32_t flags;		/* of the component */
 	int32_t	 args[4];	/* of the component */
 	uint32_t has_table; /* 1: section "component.<n>" is its table */
-	uint32_t cut;		/* of normalizers and pre-tokenizers: the TOKENIZER_CUT_* they stand */
+	uint32_t cut; /* of normalizers and pre-tokenizers: the TOKENIZER_CUT_* that do not change their
+						 * result, and CUT_MADE() of those where they cut themselves */
 } ComponentRecord;
 
 typedef enum SpecialToken

@@ -1,0 +1,236 @@
+/*
+ * tokenizer_bpe.c: compiles the BPE model.
+ */
+#include "import/tokenizer_components.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tok/bpe.h"
+#include "tok/component.h"
+
+typedef struct BpeOptions
+{
+	int32_t unk_id; /* -1: none */
+	bool	fuse_unk, byte_fallback, ignore_merges;
+} BpeOptions;
+
+/* Merges while they are read. */
+typedef struct Merges
+{
+	BpeTable *table;
+	size_t	  size;
+	uint32_t  n; /* ranks given */
+} Merges;
+
+/* An empty table for n merges. */
+static bool
+begin_merges(TokenizerBuild *build, size_t n, const char *prefix, size_t n_prefix,
+			 const char *suffix, size_t n_suffix, Merges *merges, Error *error)
+{
+	uint32_t  n_slots = 16, n_whole = ((uint32_t) build->n_vocab + 31) / 32;
+	BpeTable *table;
+	char	 *strings;
+
+	if (n > BUILD_MAX_ID)
+		return error_set(error, ERR_LIMIT, "vocabulary has %zu merges, but at most %d are allowed",
+						 n, BUILD_MAX_ID);
+	while (n_slots < n * 2)
+		n_slots *= 2;
+	merges->n = 0;
+	merges->size = sizeof *table + n_slots * sizeof(BpeSlot) + n_whole * sizeof(uint32_t) +
+				   n_prefix + n_suffix;
+	table = merges->table = arena_alloc(build->arena, merges->size, 1);
+	if (!table)
+		return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
+	table->n_slots = n_slots;
+	table->n_whole_words = n_whole;
+	table->n_prefix = (uint32_t) n_prefix;
+	table->n_suffix = (uint32_t) n_suffix;
+	for (uint32_t i = 0; i < n_slots; i++)
+		table->slots[i].left = BPE_FREE;
+	strings = (char *) (table->slots + n_slots) + n_whole * sizeof(uint32_t);
+	memcpy(strings, prefix, n_prefix);
+	memcpy(strings + n_prefix, suffix, n_suffix);
+	return true;
+}
+
+/* The next merge; of equal pairs the last counts. */
+static bool
+add_merge(TokenizerBuild *build, const Node *at, Merges *merges, const BuildString *left,
+		  const BuildString *right, Error *error)
+{
+	BpeTable *table = merges->table;
+	size_t	  n_prefix = table->n_prefix, length;
+	int32_t	  left_id = string_map_get(&build->model_ids, left->bytes, left->length);
+	int32_t	  right_id = string_map_get(&build->model_ids, right->bytes, right->length);
+	int32_t	  id;
+	char	 *merged;
+	uint32_t  slot;
+
+	if (right->length < n_prefix)
+		return node_error(at, error, ERR_DATA, "\"%s\" lacks the continuing prefix", right->bytes);
+	length = left->length + right->length - n_prefix;
+	merged = arena_alloc(build->arena, length + 1, 1);
+	if (!merged)
+		return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
+	memcpy(merged, left->bytes, left->length);
+	memcpy(merged + left->length, right->bytes + n_prefix, right->length - n_prefix);
+	id = string_map_get(&build->model_ids, merged, length);
+	if (left_id < 0 || right_id < 0 || id < 0)
+		return node_error(at, error, ERR_DATA, "\"%.100s\" is not in the vocabulary",
+						  left_id < 0	 ? left->bytes
+						  : right_id < 0 ? right->bytes
+										 : merged);
+	slot = bpe_hash(left_id, right_id) & (table->n_slots - 1);
+	while (table->slots[slot].left != BPE_FREE &&
+		   (table->slots[slot].left != left_id || table->slots[slot].right != right_id))
+		slot = (slot + 1) & (table->n_slots - 1);
+	table->slots[slot] = (BpeSlot){left_id, right_id, merges->n++, id};
+	return true;
+}
+
+/* A merge of tokenizer.json: "left right", or a pair of strings. */
+static bool
+read_merge(TokenizerBuild *build, const Node *node, Merges *merges, Error *error)
+{
+	BuildString left, right;
+	size_t		n;
+
+	if (json_is_array(node->value))
+	{
+		Node nodes[2];
+
+		if (!node_array(node, &n, error))
+			return false;
+		if (n != 2)
+			return node_error(node, error, ERR_DATA, "expected two strings, found %zu", n);
+		nodes[0] = node_element(node, 0);
+		nodes[1] = node_element(node, 1);
+		if (!node_string(&nodes[0], &left.bytes, &left.length, error) ||
+			!node_string(&nodes[1], &right.bytes, &right.length, error))
+			return false;
+	}
+	else
+	{
+		const char *text, *space;
+		char	   *copy;
+
+		if (!node_string(node, &text, &n, error))
+			return false;
+		space = memchr(text, ' ', n);
+		if (!space || memchr(space + 1, ' ', n - (size_t) (space + 1 - text)))
+			return node_error(node, error, ERR_DATA, "expected two words, found \"%.100s\"", text);
+		copy = arena_strndup(build->arena, text, n);
+		if (!copy)
+			return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
+		copy[space - text] = '\0';
+		left = (BuildString){copy, (size_t) (space - text)};
+		right = (BuildString){copy + left.length + 1, n - left.length - 1};
+	}
+	return add_merge(build, node, merges, &left, &right, error);
+}
+
+/* Sets the bits of the tokens that their own characters merge to, by the model itself. */
+static bool
+mark_whole(TokenizerBuild *build, Error *error)
+{
+	BpeTable		*table = (BpeTable *) build->components[STAGE_MODEL][0].table;
+	uint32_t		*whole = (uint32_t *) (table->slots + table->n_slots);
+	Tokenizer		 tokenizer;
+	const Component *model;
+	Arena			 arena;
+	EncodeOptions	 options = {0};
+	bool			 result = true;
+
+	if (!tokenizer_bind(&tokenizer, build_find, build, error))
+		return false;
+	model = &tokenizer.components[tokenizer.n_normalizers + tokenizer.n_pre_tokenizers];
+	arena_init(&arena, 0);
+	for (int id = 0; result && id < build->n_vocab && (uint32_t) id / 32 < table->n_whole_words;
+		 id++)
+	{
+		const BuildString *token = &build->tokens[id];
+		Text			   text = {0};
+		Tokens			   tokens = {.limit = 2};
+		Run				   run = {.tokenizer = &tokenizer,
+								  .arena = &arena,
+								  .options = &options,
+								  .tokens = &tokens,
+								  .error = error};
+		size_t			   n;
+
+		if (!token->bytes || token->length == 0)
+			continue;
+		result = text_append(&text, &arena, token->bytes, token->length, 0, &n, error) &&
+				 model->type->tokenize(model, &run, &text, 0, text.length);
+		if (result && tokens.n == 1 && tokens.ids[0] == id)
+			whole[id / 32] |= 1u << id % 32;
+		arena_reset(&arena);
+	}
+	arena_free(&arena);
+	return result;
+}
+
+/* The model over a vocabulary that is there already. */
+static bool
+add_model(TokenizerBuild *build, const Node *at, const Merges *merges, const BpeOptions *options,
+		  Error *error)
+{
+	ComponentRecord record = {.kind = MODEL_BPE, .args = {options->unk_id}};
+	BpeTable	   *table = merges->table;
+
+	record.flags =
+		(options->fuse_unk ? BPE_FUSE_UNK : 0) | (options->byte_fallback ? BPE_BYTE_FALLBACK : 0);
+	for (int i = 0; i < 256; i++)
+	{
+		char token[8];
+		int	 n = snprintf(token, sizeof token, "<0x%02X>", i);
+
+		table->byte_ids[i] = string_map_get(&build->model_ids, token, (size_t) n);
+	}
+	if (options->ignore_merges)
+		memset(table->slots + table->n_slots, 0xFF, table->n_whole_words * sizeof(uint32_t));
+	else
+		build->finish = mark_whole;
+	return build_component(build, STAGE_MODEL, &record, table, merges->size, at, error);
+}
+
+bool
+compile_bpe(TokenizerBuild *build, const Node *node, Error *error)
+{
+	Node		vocab, list, dropout;
+	BpeOptions	options = {.unk_id = -1};
+	const char *unk, *prefix, *suffix;
+	size_t		n_unk, n_prefix, n_suffix, n;
+	Merges		merges = {0};
+
+	if (!node_get(node, "vocab", &vocab, error) || !build_vocab(build, &vocab, error) ||
+		!node_get(node, "merges", &list, error) || !node_array(&list, &n, error) ||
+		!node_find(node, "dropout", &dropout, error) ||
+		!node_find_string(node, "unk_token", NULL, &unk, &n_unk, error) ||
+		!node_find_string(node, "continuing_subword_prefix", "", &prefix, &n_prefix, error) ||
+		!node_find_string(node, "end_of_word_suffix", "", &suffix, &n_suffix, error) ||
+		!node_find_bool(node, "fuse_unk", false, &options.fuse_unk, error) ||
+		!node_find_bool(node, "byte_fallback", false, &options.byte_fallback, error) ||
+		!node_find_bool(node, "ignore_merges", false, &options.ignore_merges, error))
+		return false;
+	if (dropout.value && json_number_value(dropout.value) != 0)
+		return node_error(&dropout, error, ERR_UNSUPPORTED, "dropout is not supported");
+	if (options.byte_fallback && n_prefix + n_suffix > 0)
+		return node_error(node, error, ERR_UNSUPPORTED,
+						  "\"byte_fallback\" with a prefix or suffix is not supported");
+	if (unk && (options.unk_id = string_map_get(&build->model_ids, unk, n_unk)) < 0)
+		return node_error(node, error, ERR_DATA, "unk_token \"%.100s\" is not in the vocabulary",
+						  unk);
+	if (!begin_merges(build, n, prefix, n_prefix, suffix, n_suffix, &merges, error))
+		return false;
+	for (size_t i = 0; i < n; i++)
+	{
+		Node merge = node_element(&list, i);
+
+		if (!read_merge(build, &merge, &merges, error))
+			return false;
+	}
+	return add_model(build, node, &merges, &options, error);
+}

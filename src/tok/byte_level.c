@@ -1,0 +1,224 @@
+/*
+ * byte_level.c: the pre-tokenizer and decoder of byte-level vocabularies (Radford et al. 2019, GPT-2).
+ *
+ * The table of the pre-tokenizer gives the class of each character for GPT-2's pattern,
+ *	's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+ * which is matched by hand.
+ */
+#include "tok/byte_level.h"
+
+#include "tok/component.h"
+
+typedef enum Class
+{
+	CLASS_OTHER,
+	CLASS_LETTER,
+	CLASS_NUMBER,
+	CLASS_SPACE
+} Class;
+
+static bool
+byte_level_open(Component *component, const void *data, size_t size)
+{
+	return char_table_open(&component->chars, data, size);
+}
+
+static inline uint32_t
+class_at(const CharTable *table, const uint32_t *ascii, const char *bytes, size_t *at)
+{
+	uint8_t byte = (uint8_t) bytes[*at];
+
+	if (byte < 0x80)
+	{
+		++*at;
+		return ascii[byte];
+	}
+	return char_value(table, text_next(bytes, at));
+}
+
+/* The length of an English contraction at bytes[at], an apostrophe; 0 when there is none. */
+static size_t
+contraction(const char *bytes, size_t at, size_t end)
+{
+	size_t left = end - at;
+
+	if (left < 2)
+		return 0;
+	switch (bytes[at + 1])
+	{
+		case 's':
+		case 't':
+		case 'm':
+		case 'd':
+			return 2;
+		case 'r':
+		case 'v':
+			return left > 2 && bytes[at + 2] == 'e' ? 3 : 0;
+		case 'l':
+			return left > 2 && bytes[at + 2] == 'l' ? 3 : 0;
+	}
+	return 0;
+}
+
+/* Behind the characters from byte at on that are of a class. */
+static size_t
+run_end(const CharTable *table, const uint32_t *ascii, const char *bytes, size_t at, size_t end,
+		uint32_t class)
+{
+	while (at < end)
+	{
+		size_t next = at;
+
+		if (class_at(table, ascii, bytes, &next) != class)
+			break;
+		at = next;
+	}
+	return at;
+}
+
+/* Where the match of GPT-2's pattern at byte at ends, at < end; with prefixed, the match of a space and what is
+ * there, which may end at once. */
+static size_t
+next_word(const CharTable *table, const char *bytes, size_t at, size_t end, bool prefixed)
+{
+	const uint32_t *ascii = table->values + ((size_t) table->index[0] << CHAR_BLOCK_BITS);
+	size_t			next = at, behind, last;
+	uint32_t class, class_behind;
+
+	if (bytes[at] == '\'' && !prefixed && (last = contraction(bytes, at, end)) > 0)
+		return at + last;
+	class = class_at(table, ascii, bytes, &next);
+	if (bytes[at] == ' ' && !prefixed && next < end)
+	{
+		behind = next;
+		class_behind = class_at(table, ascii, bytes, &behind);
+		if (class_behind != CLASS_SPACE)
+		{
+			class = class_behind;
+			next = behind;
+		}
+	}
+	last = run_end(table, ascii, bytes, next, end, class);
+	if (class != CLASS_SPACE || last == end)
+		return last;
+	/* Whitespace before something else leaves its last character to that, unless it is all there is. */
+	next = last - 1;
+	while (((uint8_t) bytes[next] & 0xC0) == 0x80)
+		next--;
+	return next > at || prefixed ? next : last;
+}
+
+/* Puts bytes begin .. end - 1 of a text behind another as printable characters. */
+static bool
+put_bytes(Run *run, const Text *in, size_t begin, size_t end, Text *out)
+{
+	if (!text_reserve(out, run->arena, (end - begin) * 2, run->error))
+		return false;
+	for (size_t i = begin; i < end; i++)
+		text_put(out, byte_level_character((uint8_t) in->bytes[i]), in->origin[i]);
+	return true;
+}
+
+/* Cuts one piece of text into words, which go to result. */
+static bool
+split_piece(const Component *component, Run *run, const Text *text, const Piece *piece,
+			Text *result, Pieces *out)
+{
+	uint32_t flags = component->record->flags;
+	size_t	 at = piece->begin, begin = result->length;
+	bool	 prefixed = (flags & BYTE_LEVEL_PREFIX_SPACE) && text->bytes[at] != ' ';
+
+	if (prefixed)
+	{
+		if (!text_reserve(result, run->arena, 4, run->error))
+			return false;
+		text_put(result, byte_level_character(' '), text->origin[at]);
+	}
+	while (at < piece->end)
+	{
+		size_t end = flags & BYTE_LEVEL_WORDS
+						 ? next_word(&component->chars, text->bytes, at, piece->end, prefixed)
+						 : piece->end;
+
+		if (!run_tick(run, end - at) || !put_bytes(run, text, at, end, result) ||
+			!pieces_add(out, run->arena, begin, result->length, PIECE_OPEN, run->error))
+			return false;
+		begin = result->length;
+		at = end;
+		prefixed = false;
+	}
+	return true;
+}
+
+static bool
+byte_level_split(const Component *component, Run *run, const Pieces *in, Pieces *out)
+{
+	const Text *text = &run->text[run->current];
+	Text	   *result = &run->text[1 - run->current];
+
+	result->length = 0;
+	for (size_t i = 0; i < in->n; i++)
+	{
+		const Piece *piece = &in->items[i];
+
+		if (piece->id == PIECE_OPEN ? !split_piece(component, run, text, piece, result, out)
+									: !run_copy_piece(run, text, piece, result, out))
+			return false;
+	}
+	run->current = 1 - run->current;
+	return true;
+}
+
+const ComponentType byte_level_type = {
+	.kind = PRE_TOKENIZER_BYTE_LEVEL,
+	.name = "ByteLevel",
+	.open = byte_level_open,
+	.split = byte_level_split,
+};
+
+/* The bytes that a token's characters stand for; a token with any other character is its own text. */
+static bool
+byte_level_decode(const Component *component, Decoding *decoding)
+{
+	size_t length = 0;
+	char  *bytes, *end;
+
+	for (size_t i = 0; i < decoding->n; i++)
+		length += decoding->fragments[i].length;
+	bytes = end = arena_alloc_raw(decoding->arena, length + 1, 1);
+	if (!bytes)
+		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+	for (size_t i = 0; i < decoding->n; i++)
+	{
+		const Fragment *fragment = &decoding->fragments[i];
+		char		   *begin = end;
+
+		for (size_t at = 0; at < fragment->length;)
+		{
+			int byte = byte_level_byte(utf8_next(fragment->bytes, fragment->length, &at));
+
+			if (byte < 0)
+			{
+				end = begin;
+				memcpy(end, fragment->bytes, fragment->length);
+				end += fragment->length;
+				break;
+			}
+			*end++ = (char) byte;
+		}
+	}
+	return decoding_replace(decoding, bytes, (size_t) (end - bytes));
+}
+
+static bool
+decoder_open(Component *component, const void *data, size_t size)
+{
+	return true;
+}
+
+const ComponentType byte_level_decoder_type = {
+	.kind = DECODER_BYTE_LEVEL,
+	.name = "ByteLevel decoder",
+	.open = decoder_open,
+	.decode = byte_level_decode,
+};
