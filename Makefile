@@ -1,5 +1,5 @@
 # make, make install, make installcheck: the extension, as PGXS has it.
-# make check-unit: the core's own tests.  ./check.sh runs everything.
+# make check-unit: the core's own tests.  make fuzz-replay: hostile inputs.  ./check.sh runs everything.
 
 EXTENSION = pg_infer
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_infer.control)
@@ -34,11 +34,12 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 override with_llvm = no
 include $(PGXS)
 
-# Instruction sets are chosen at run time: only the files named after one are compiled for it.
+# Instruction sets are chosen at run time: only the files named after one are compiled for it.  (%: for the
+# sanitized objects below too.)
 ifneq (,$(findstring x86_64,$(shell $(CC) -dumpmachine)))
-src/math/kernels_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
-src/math/kernels_avx2.o: CFLAGS += -mavx2 -mfma
-src/math/kernels_generic_fma.o: CFLAGS += -mfma
+%math/kernels_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
+%math/kernels_avx2.o: CFLAGS += -mavx2 -mfma
+%math/kernels_generic_fma.o: CFLAGS += -mfma
 endif
 src/math/kernels_generic.o src/math/kernels_generic_fma.o: CFLAGS += -O3
 $(CORE_OBJS) $(COMMAND_OBJS): CFLAGS += -Wsign-compare -fvisibility=hidden
@@ -74,9 +75,35 @@ unit-tests: $(UNIT_TESTS)
 check-unit: unit-tests
 	@status=0; for t in $(UNIT_TESTS); do echo "== $$t"; $$t || status=1; done; exit $$status
 
+# Fuzz targets.  make fuzz-replay runs each over its corpus under the sanitizers; make fuzzers builds them with
+# libFuzzer: build/fuzzer/fuzz_image test/fuzz/corpus/fuzz_image
+SANITIZED = build/sanitized
+SANITIZE = -O1 -U_FORTIFY_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_MAIN = $(SANITIZED)/test/fuzz/replay.o
+SANITIZED_OBJS = $(addprefix $(SANITIZED)/,$(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAND_OBJS)))
+FUZZ_TARGETS = $(patsubst test/fuzz/%.c,$(SANITIZED)/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+
+$(SANITIZED)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -Itest/fuzz -c -o $@ $<
+$(SANITIZED)/fuzz_%: $(SANITIZED)/test/fuzz/fuzz_%.o $(SANITIZED_OBJS) $(FUZZ_MAIN)
+	$(CC) $(CFLAGS) $(SANITIZE) $(FUZZ_FLAGS) -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) \
+		-lpgcommon -lpgport -lcrypto
+.PRECIOUS: $(SANITIZED)/%.o
+-include $(wildcard $(SANITIZED)/src/*/*.d $(SANITIZED)/test/fuzz/*.d)
+
+fuzz-targets: $(FUZZ_TARGETS)
+fuzz-replay: fuzz-targets
+	@status=0; for t in $(FUZZ_TARGETS); do name=$${t##*/}; \
+		if $$t test/fuzz/corpus/$$name/* 2>build/$$name.log; then echo "ok - $$name"; \
+		else tail -n 40 build/$$name.log; echo "not ok - $$name"; status=1; fi; done; exit $$status
+fuzzers:
+	$(MAKE) CC=clang SANITIZED=build/fuzzer FUZZ_MAIN= FUZZ_FLAGS=-fsanitize=fuzzer \
+		SANITIZE='$(SANITIZE) -fsanitize=fuzzer-no-link' fuzz-targets
+
 # How fast the kernels are: build/bench-kernels
 build/bench-kernels: bench/kernels.c $(filter src/base/% src/math/%,$(CORE_OBJS))
 	@mkdir -p build
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ -lm -ldl -pthread
 
-.PHONY: install-command uninstall-command unit-tests check-unit
+.PHONY: install-command uninstall-command unit-tests check-unit fuzz-targets fuzz-replay fuzzers

@@ -94,7 +94,7 @@ print_report(const ImportReport *report)
 
 	printf("%s\n", report->digest);
 	if (tensors->n_unused > 0)
-		fprintf(stderr, "pg_infer: %s does not use %d tensors of the checkpoint:\n",
+		fprintf(stderr, "pg_infer: tensors of the checkpoint that %s does not use: %d\n",
 				report->architecture, tensors->n_unused);
 	for (int i = 0; i < tensors->n_unused && i < MAX_NAMED; i++)
 		fprintf(stderr, "  %s\n", tensors->unused[i]);

@@ -4,6 +4,7 @@
 #include "model/model.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 const Family *const families[] = {&family_bert, NULL};
@@ -112,6 +113,20 @@ first_string(const Params *config, const char *key, Arena *arena, const char **v
 	return *value != NULL || error_set(error, ERR_MEMORY, "out of memory for a model's config");
 }
 
+/* The error for a model type or class that no family has. */
+static bool
+unsupported(const char *what, const char *name, Error *error)
+{
+	char   list[200] = "";
+	size_t length = 0;
+
+	for (const Family *const *family = families; *family != NULL && length < sizeof list; family++)
+		length += (size_t) snprintf(list + length, sizeof list - length, "%s%s",
+									family == families ? "" : ", ", (*family)->model_type);
+	error_set(error, ERR_UNSUPPORTED, "%s \"%.100s\" is not supported", what, name);
+	return error_hint(error, "Supported model types: %s.", list);
+}
+
 /* The family by model_type, or where config.json has none the one that has the class. */
 static bool
 choose_family(Model *model, const char *model_type, const char *class_name, Error *error)
@@ -119,8 +134,7 @@ choose_family(Model *model, const char *model_type, const char *class_name, Erro
 	if (model_type != NULL)
 	{
 		model->family = family_find(model_type);
-		return model->family != NULL ||
-			   error_set(error, ERR_UNSUPPORTED, "model type \"%s\" is not supported", model_type);
+		return model->family != NULL || unsupported("model type", model_type, error);
 	}
 	if (class_name == NULL)
 	{
@@ -134,7 +148,7 @@ choose_family(Model *model, const char *model_type, const char *class_name, Erro
 			model->family = *family;
 			return true;
 		}
-	return error_set(error, ERR_UNSUPPORTED, "architecture \"%s\" is not supported", class_name);
+	return unsupported("architecture", class_name, error);
 }
 
 static bool
