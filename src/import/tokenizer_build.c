@@ -537,9 +537,8 @@ bool
 build_tables(TokenizerBuild *build, Error *error)
 {
 	/* Added tokens come last: normalizing them takes all the other tables. */
-		return put_components(build, error) && put_vocab(build, error) &&
-		put_template(build, error) && (!build->finish || build->finish(build, error)) &&
-		put_added(build, error);
+	return put_components(build, error) && put_vocab(build, error) && put_template(build, error) &&
+		   (!build->finish || build->finish(build, error)) && put_added(build, error);
 }
 
 bool

@@ -82,7 +82,7 @@ typedef struct TokenizerBuild
 	bool	  added_as_written; /* normalized ones are found as they are, behind the normalizers */
 	StringMap added_ids, added_places; /* content -> id, content -> index in added */
 	int32_t	  last_added_id;
-		/* the highest of them */ /* What the model completes in its table when all the others are made; NULL: nothing. */
+	/* the highest of them */ /* What the model completes in its table when all the others are made; NULL: nothing. */
 	bool (*finish)(struct TokenizerBuild *build, Error *error);
 	BuildComponent components[STAGES][TOKENIZER_MAX_COMPONENTS];
 	int			   n_components[STAGES];

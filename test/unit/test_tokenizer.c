@@ -1,7 +1,7 @@
 /*
  * test_tokenizer.c: tokenizers against transformers, over the fixtures of test/reference/make_tokenizers.py.
  *
- * With PG_INFER_TEST_MINILM naming the folder of all-MiniLM-L6-v2, that one too.
+ * With PG_INFER_MINILM naming the folder of all-MiniLM-L6-v2, that one too.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -171,7 +171,7 @@ test_fixtures(void **state)
 static void
 test_minilm(void **state)
 {
-	const char *folder = getenv("PG_INFER_TEST_MINILM");
+	const char *folder = getenv("PG_INFER_MINILM");
 
 	if (!folder)
 		skip();
