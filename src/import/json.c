@@ -13,7 +13,7 @@
 #include "base/file.h"
 
 #define MAX_DEPTH 8
-#define MAX_KEY 512
+#define MAX_KEY 4096
 #define MAX_EXACT 0x1p53
 
 json_t *

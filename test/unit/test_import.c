@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "import/embedder.h"
@@ -686,6 +687,30 @@ signals_remove_scratch_files(void **state)
 	}
 }
 
+/* A file that may not grow is an error like any other. */
+static void
+a_full_disk_leaves_nothing(void **state)
+{
+	pid_t child = fork();
+	int	  status;
+	(void) state;
+
+	if (child == 0)
+	{
+		struct rlimit limit = {50000, 50000};
+		Error		  error;
+
+		scratch_catch_signals();
+		if (setrlimit(RLIMIT_FSIZE, &limit) != 0 || try_import(TINY, NULL, &error) ||
+			error.code != ERR_IO || strstr(error.message, "could not write") == NULL)
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(count_files(), 0);
+}
+
 int
 main(void)
 {
@@ -713,6 +738,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(labels_must_be_counted_from_0, set_up, tear_down),
 		cmocka_unit_test(configs_are_flattened),
 		cmocka_unit_test_setup_teardown(signals_remove_scratch_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_full_disk_leaves_nothing, set_up, tear_down),
 	};
 	int failed;
 
