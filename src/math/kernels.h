@@ -165,6 +165,10 @@ typedef struct Kernels
 	void (*add)(const float *a, const float *b, float *out, int n);
 	void (*scale)(const float *a, float factor, float *out, int n);
 	void (*add_row)(const Table *table, int row, float *out); /* out += table[row], fp32 or bf16 */
+
+	/* Turns the pairs of neighbours (x[2j], x[2j + 1]) of m rows of n, n even, each by its own angle.
+	 * turns (m, n): the n / 2 angles' sines, then their cosines. */
+	void (*rotate)(float *x, long ldx, int m, int n, const float *turns);
 } Kernels;
 
 typedef enum Isa

@@ -170,6 +170,20 @@ vec_pick(Mask mask, Vec x, Vec y)
 	return (Vec){_mm256_blendv_ps(y.a, x.a, mask.a), _mm256_blendv_ps(y.b, x.b, mask.b)};
 }
 
+INLINE Vec
+vec_swap(Vec x)
+{
+	return (Vec){_mm256_permute_ps(x.a, 0xb1), _mm256_permute_ps(x.b, 0xb1)};
+}
+
+INLINE Vec
+vec_twice(Vec x)
+{
+	__m256 low = _mm256_unpacklo_ps(x.a, x.a), high = _mm256_unpackhi_ps(x.a, x.a);
+
+	return (Vec){_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31)};
+}
+
 INLINE __m256
 power8(__m256 n)
 {

@@ -142,6 +142,20 @@ vec_pick(Mask mask, Vec a, Vec b)
 }
 
 INLINE Vec
+vec_swap(Vec a)
+{
+	return _mm512_permute_ps(a, 0xb1);
+}
+
+INLINE Vec
+vec_twice(Vec a)
+{
+	__m512i lanes = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+
+	return _mm512_permutexvar_ps(lanes, a);
+}
+
+INLINE Vec
 vec_power(Vec n)
 {
 	__m512i bits = _mm512_slli_epi32(_mm512_castps_si512(n), 23);

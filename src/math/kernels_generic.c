@@ -161,6 +161,18 @@ vec_pick(Mask mask, Vec a, Vec b)
 	LANES(Vec, mask.v[i] ? a.v[i] : b.v[i]);
 }
 
+INLINE Vec
+vec_swap(Vec a)
+{
+	LANES(Vec, a.v[i ^ 1]);
+}
+
+INLINE Vec
+vec_twice(Vec a)
+{
+	LANES(Vec, a.v[i / 2]);
+}
+
 INLINE float
 float_of_bits(uint32_t bits)
 {

@@ -866,6 +866,25 @@ add_row(const Table *table, int row, float *out)
 }
 
 static void
+rotate(float *x, long ldx, int m, int n, const float *turns)
+{
+	static const float signs[16] = {-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1};
+	const Vec		   sign = vec_load(signs);
+
+	for (int i = 0; i < m; i++, x += ldx, turns += n)
+		for (int j = 0; j < n; j += 16)
+		{
+			const float *sines = turns + j / 2, *cosines = sines + n / 2;
+			int			 left = n - j, pairs = left < 16 ? left / 2 : 8;
+			Vec			 sine = vec_mul(vec_twice(vec_load_first(sines, pairs)), sign);
+			Vec			 cosine = vec_twice(vec_load_first(cosines, pairs));
+			Vec			 v = row_load(x + j, left);
+
+			row_store(x + j, vec_fma(vec_swap(v), sine, vec_mul(v, cosine)), left);
+		}
+}
+
+static void
 layer_norm(const float *x, long ldx, int m, int n, const float *weight, const float *bias,
 		   float epsilon, float *out, long ldo)
 {
@@ -945,6 +964,7 @@ const Kernels KERNELS_TABLE = {
 	.add = add,
 	.scale = scale,
 	.add_row = add_row,
+	.rotate = rotate,
 };
 
 #ifdef KERNELS_TABLE_VNNI
@@ -961,5 +981,6 @@ const Kernels KERNELS_TABLE_VNNI = {
 	.add = add,
 	.scale = scale,
 	.add_row = add_row,
+	.rotate = rotate,
 };
 #endif

@@ -8,6 +8,8 @@
  *	 vec_pick(m, a, b)		a where m, else b
  *	 vec_max(a, b)			a > b ? a : b, as the x86 instruction has it; vec_min likewise with <
  *	 vec_load_first(p, n)	p[0 .. n-1], zeros behind, which are not read; any n
+ *	 vec_swap(v)			lanes 1, 0, 3, 2, ...: neighbours swapped
+ *	 vec_twice(v)			lanes 0, 0, 1, 1, ... 7, 7
  *	 vec_power(n)			2^n of an integer n that was added to 1.5 * 2^23, -126 <= n <= 127
  *	 vec_tree(v, top)		sum (or maximum) of the lanes: i with i + 8, then 4, 2, 1
  *	 vec_tree4(v, top, out)	the same of four vectors

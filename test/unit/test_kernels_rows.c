@@ -263,13 +263,56 @@ test_rows(void **state)
 	}
 }
 
+static void
+test_rotate(void **state)
+{
+	static const int even[] = {2, 4, 6, 14, 16, 18, 30, 32, 34, 64, 100, 128};
+	Tables			 tables = own_tables();
+
+	for (int s = 0; s < COUNT(even); s++)
+	{
+		int	   n = even[s];
+		long   ld = n + 3;
+		float *x = make_rows(n, ld, 2.0f, 1.0f), *turns = poisoned(ROWS * n);
+		float *first = poisoned(ROWS * ld), *other = poisoned(ROWS * ld);
+
+		for (int i = 0; i < ROWS; i++)
+			for (int j = 0; j < n / 2; j++)
+			{
+				turns[i * n + j] = sinf(i * 1.7f + j);
+				turns[i * n + n / 2 + j] = cosf(i * 1.7f + j);
+			}
+		memcpy(first, x, ROWS * ld * sizeof(float));
+		tables.table[0]->rotate(first, ld, ROWS, n, turns);
+		for (int i = 0; i < ROWS; i++)
+			for (int j = 0; j < n; j++)
+			{
+				double sine = turns[i * n + j / 2], cosine = turns[i * n + n / 2 + j / 2];
+				double a = x[i * ld + j], b = x[i * ld + (j ^ 1)];
+
+				assert_near(first[i * ld + j], a * cosine + (j & 1 ? b : -b) * sine, 1e-6, "rotate",
+							j);
+			}
+		for (int t = 1; t < tables.n; t++)
+		{
+			memcpy(other, x, ROWS * ld * sizeof(float));
+			tables.table[t]->rotate(other, ld, ROWS, n, turns);
+			assert_same_bits(first, other, ROWS * ld, tables.name[t]);
+		}
+		free(x);
+		free(turns);
+		free(first);
+		free(other);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_softmax),
 		cmocka_unit_test(test_quantize),   cmocka_unit_test(test_sums),
-		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_rows),	   cmocka_unit_test(test_rotate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
