@@ -155,6 +155,12 @@ read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bi
 {
 	int rank = spec->type == SECTION_VECTOR ? 1 : 2;
 
+	if (spec->compute != NULL && find_part(self, spec->parts[0]) == NULL)
+	{
+		spec->compute(weights, spec->rows[0], spec->columns);
+		self->parameters += (int64_t) spec->rows[0] * spec->columns;
+		return true;
+	}
 	for (int i = 0; i < spec->n_parts; i++)
 	{
 		int64_t shape[2] = {spec->rows[i], spec->columns};
@@ -181,8 +187,8 @@ static bool
 write_tensor(ImportBinder *self, const TensorSpec *spec, const float *weights, const float *bias,
 			 int rows)
 {
-	Error	 *error = self->binder.error;
-	Precision table = self->precision == PRECISION_FP32 ? PRECISION_FP32 : PRECISION_BF16;
+	Error *error = self->binder.error;
+	bool   exact = self->precision == PRECISION_FP32 || spec->compute != NULL;
 
 	switch (spec->type)
 	{
@@ -190,8 +196,9 @@ write_tensor(ImportBinder *self, const TensorSpec *spec, const float *weights, c
 			return image_write_matrix(self->writer, spec->name, self->precision, weights, bias,
 									  rows, spec->columns, error);
 		case SECTION_TABLE:
-			return image_write_table(self->writer, spec->name, table, weights, rows, spec->columns,
-									 error);
+			return image_write_table(self->writer, spec->name,
+									 exact ? PRECISION_FP32 : PRECISION_BF16, weights, rows,
+									 spec->columns, error);
 		default:
 			return image_write_vector(self->writer, spec->name, weights, rows, error);
 	}

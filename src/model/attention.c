@@ -18,10 +18,16 @@ typedef struct AttentionStep
 	const AttentionConfig *config;
 	const Activations	  *q;  /* queries, or queries, keys and values side by side */
 	const Activations	  *kv; /* keys and values of the encoder's states; NULL: self-attention */
-	const Table			  *distance;
+	const Table			  *positions;
 	Activations			  *context;
 	int					   n, item_heads;
 } AttentionStep;
+
+bool
+attention_has_distances(const AttentionConfig *config)
+{
+	return config->relative == RELATIVE_KEY || config->relative == RELATIVE_KEY_QUERY;
+}
 
 size_t
 attention_floats(const AttentionConfig *config, int max_length)
@@ -29,7 +35,7 @@ attention_floats(const AttentionConfig *config, int max_length)
 	size_t floats =
 		round_up(attention_scratch(max_length, config->head_dim, config->head_dim), LINE_FLOATS);
 
-	if (config->relative != RELATIVE_NONE)
+	if (attention_has_distances(config))
 		floats +=
 			round_up((size_t) config->head_dim, LINE_FLOATS) + (size_t) max_length * QUERY_BLOCK;
 	return floats;
@@ -52,7 +58,7 @@ static void
 distance_row(const AttentionStep *step, int apart, float *row)
 {
 	memset(row, 0, (size_t) step->config->head_dim * sizeof(float));
-	step->pass->kernels->add_row(step->distance, apart + step->config->max_distance - 1, row);
+	step->pass->kernels->add_row(step->positions, apart + step->config->max_distance - 1, row);
 }
 
 /* bias (n_queries, n_keys) = scale (q_i · E[i - j]) for queries first .. first + n_queries - 1,
@@ -128,6 +134,21 @@ attend_relative(const AttentionStep *step, const AttentionArgs *whole)
 			args.weights += first * args.ldweights;
 		kernels->attention(&args);
 	}
+}
+
+/* Turns one head's n rows of qkv, which stand behind past tokens. */
+static void
+turn(const AttentionStep *step, float *q, int n, int past)
+{
+	const Kernels *kernels = step->pass->kernels;
+	int			   dim = step->config->head_dim;
+	long		   ld = step->q->ld, width = (long) step->config->heads * dim;
+	const float	  *turns = (const float *) step->positions->data + (long) past * dim;
+
+	kernels->rotate(q, ld, n, dim, turns);
+	kernels->rotate(q + width, ld, n, dim, turns);
+	if (step->config->rotary_value)
+		kernels->rotate(q + 2 * width, ld, n, dim, turns);
 }
 
 /* The keys and values of one head behind those of a cache; they are taken from there then. */
@@ -213,12 +234,13 @@ attend(const AttentionStep *step, int sequence, int head, float *scratch)
 	const Pass			  *pass = step->pass;
 	const AttentionConfig *config = step->config;
 	const Batch			  *batch = pass->batch;
-	const Activations	  *q = step->q, *context = step->context;
+	const Activations	  *context = step->context;
 	int					   begin = batch->offsets[sequence], dim = config->head_dim;
 	int					   length = batch->offsets[sequence + 1] - begin;
 	long				   width = (long) config->heads * dim;
-	AttentionArgs		   args = {.q = q->x + begin * q->ld + (long) head * dim,
-								   .ldq = q->ld,
+	float				  *q = step->q->x + begin * step->q->ld + (long) head * dim;
+	AttentionArgs		   args = {.q = q,
+								   .ldq = step->q->ld,
 								   .n_queries = length,
 								   .head_dim = dim,
 								   .value_dim = dim,
@@ -244,14 +266,16 @@ attend(const AttentionStep *step, int sequence, int head, float *scratch)
 	args.ldk = args.ldv = args.ldq;
 	args.n_keys = length;
 	args.causal = config->causal && (pass->mask == NULL || batch->mask_rows == 1);
+	if (config->relative == RELATIVE_ROTARY)
+		turn(step, q, length, batch->caches != NULL ? batch->caches[sequence].length : 0);
 	if (batch->caches != NULL)
 		extend_cache(step, sequence, head, &args);
 	add_mask(&args, pass->mask, batch->mask_rows, sequence);
 	want_weights(step, &args, batch->attentions, sequence, head);
-	if (config->relative == RELATIVE_NONE)
-		pass->kernels->attention(&args);
-	else
+	if (attention_has_distances(config))
 		attend_relative(step, &args);
+	else
+		pass->kernels->attention(&args);
 }
 
 static void
@@ -278,11 +302,11 @@ attend_all(AttentionStep *step)
 }
 
 bool
-attention(Pass *pass, const AttentionConfig *config, const Activations *qkv, const Table *distance,
+attention(Pass *pass, const AttentionConfig *config, const Activations *qkv, const Table *positions,
 		  Activations *context)
 {
 	AttentionStep step = {
-		.pass = pass, .config = config, .q = qkv, .distance = distance, .context = context};
+		.pass = pass, .config = config, .q = qkv, .positions = positions, .context = context};
 
 	return attend_all(&step);
 }

@@ -12,8 +12,9 @@
 typedef enum RelativePositions
 {
 	RELATIVE_NONE,
-	RELATIVE_KEY,	   /* Shaw et al. 2018: q · E[i - j] */
-	RELATIVE_KEY_QUERY /* Huang et al. 2020, method 4: q · E[i - j] + k · E[i - j] */
+	RELATIVE_KEY,		/* Shaw et al. 2018: q · E[i - j] */
+	RELATIVE_KEY_QUERY, /* Huang et al. 2020, method 4: q · E[i - j] + k · E[i - j] */
+	RELATIVE_ROTARY		/* Su et al. 2021: q and k are turned by their positions' angles */
 } RelativePositions;
 
 /* The numbers of a self-attention. */
@@ -23,17 +24,23 @@ typedef struct AttentionConfig
 	bool			  causal;
 	RelativePositions relative;
 	int				  max_distance; /* of the distance table: 2 max_distance - 1 rows */
+	bool			  rotary_value; /* RELATIVE_ROTARY turns v, too */
 } AttentionConfig;
+
+/* Whether a table of distances belongs to it. */
+extern bool attention_has_distances(const AttentionConfig *config);
 
 /* context (m, heads head_dim) = softmax(q kᵀ / √head_dim + mask) head_mask v, head by head, each
  * sequence for itself (Vaswani et al. 2017).  qkv (m, 3 heads head_dim): query, key and value side by
- * side.  distance (2 max_distance - 1, head_dim) with relative positions; not looked at otherwise.
+ * side.  positions: E (2 max_distance - 1, head_dim) with RELATIVE_KEY and RELATIVE_KEY_QUERY, fp32
+ * (positions, head_dim) with RELATIVE_ROTARY, each position's sines and then its cosines; not looked at
+ * otherwise.  RELATIVE_ROTARY turns the rows of qkv.
  *
  * With caches, keys and values are added there and taken from there.  A mask with a row for each query
  * takes the place of the causal one.  Relative positions follow Transformers: behind cached tokens the
  * distance of each query is that of the last key. */
 extern bool attention(Pass *pass, const AttentionConfig *config, const Activations *qkv,
-					  const Table *distance, Activations *context);
+					  const Table *positions, Activations *context);
 
 /* context (m, heads head_dim) = softmax(q kᵀ / √head_dim + encoder_mask) head_mask v, with keys and
  * values of the batch's encoder_states: key_value (2 heads head_dim, encoder width) gives both, side by

@@ -100,6 +100,22 @@ bind_table(Binder *binder, Table *table, int rows, int columns, const char *form
 }
 
 bool
+bind_computed_table(Binder *binder, Table *table, int rows, int columns,
+					void (*compute)(float *table, int rows, int columns), const char *name)
+{
+	char	   part[NAME_MAX_BYTES];
+	TensorSpec spec = {.type = SECTION_TABLE,
+					   .name = name,
+					   .n_parts = 1,
+					   .parts = {part},
+					   .rows = {rows},
+					   .columns = columns,
+					   .compute = compute};
+
+	return name_join(binder, part, name, "weight") && binder->tensor(binder, &spec, table);
+}
+
+bool
 bind_norm(Binder *binder, const float **weight, const float **bias, int n, const char *format, ...)
 {
 	char	name[NAME_MAX_BYTES], full[NAME_MAX_BYTES];
@@ -205,8 +221,10 @@ image_tensor(Binder *binder, const TensorSpec *spec, void *destination)
 		case SECTION_TABLE:
 			if (!image_table(image, spec->name, table, error))
 				return false;
-			return (table->rows == rows && table->columns == spec->columns) ||
-				   wrong_size(error, spec, table->rows, table->columns, rows);
+			if (table->rows != rows || table->columns != spec->columns)
+				return wrong_size(error, spec, table->rows, table->columns, rows);
+			return spec->compute == NULL || table->precision == PRECISION_FP32 ||
+				   error_set(error, ERR_DATA, "tensor \"%s\" is not in fp32", spec->name);
 		case SECTION_VECTOR:
 			if (!image_vector(image, spec->name, destination, &n, error))
 				return false;

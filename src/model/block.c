@@ -46,6 +46,14 @@ carve(Carver *carver, size_t count, size_t size)
 	return piece;
 }
 
+size_t
+most_used(const Carver *a, const Carver *b, const Carver *c)
+{
+	size_t most = a->used > b->used ? a->used : b->used;
+
+	return c->used > most ? c->used : most;
+}
+
 Activations
 carve_activations(Carver *carver, int max_rows, int n)
 {
@@ -427,6 +435,23 @@ gather_last(const Pass *pass, const Activations *x, Activations *out)
 	for (int i = 0; i < out->m; i++)
 		memcpy(out->x + i * out->ld, x->x + (pass->batch->offsets[i + 1] - 1) * x->ld,
 			   (size_t) x->n * sizeof(float));
+}
+
+void
+gather_mean(const Pass *pass, const Activations *x, Activations *out)
+{
+	const int32_t *offsets = pass->batch->offsets;
+
+	gather_first(pass, x, out);
+	for (int i = 0; i < out->m; i++)
+	{
+		float *mean = out->x + i * out->ld;
+
+		for (int j = offsets[i] + 1; j < offsets[i + 1]; j++)
+			pass->kernels->add(mean, x->x + j * x->ld, mean, x->n);
+		for (int j = 0; j < x->n; j++)
+			mean[j] /= (float) (offsets[i + 1] - offsets[i]);
+	}
 }
 
 /* ---- pooler ---- */

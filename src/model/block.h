@@ -25,6 +25,9 @@ typedef struct Carver
 
 extern void *carve(Carver *carver, size_t count, size_t size);
 
+/* Bytes of memory that three carvers share. */
+extern size_t most_used(const Carver *a, const Carver *b, const Carver *c);
+
 /* A matrix of activations, one row a token or sequence. */
 typedef struct Activations
 {
@@ -130,6 +133,9 @@ extern void gather_rows(const Activations *x, const int32_t *tokens, int n, Acti
 /* out (n_seqs, x->n) = the first, or last, token's row of each sequence. */
 extern void gather_first(const Pass *pass, const Activations *x, Activations *out);
 extern void gather_last(const Pass *pass, const Activations *x, Activations *out);
+
+/* The mean of all tokens' rows of each sequence. */
+extern void gather_mean(const Pass *pass, const Activations *x, Activations *out);
 
 /* pooled (n_seqs, hidden) = tanh(x[first token of each sequence] Wᵀ + b); first (n_seqs, hidden) is
  * scratch. */

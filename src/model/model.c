@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const Family *const families[] = {&family_bert, NULL};
+const Family *const families[] = {&family_bert, &family_roberta_prelayernorm, NULL};
 
 const Family *
 family_find(const char *model_type)
@@ -262,10 +262,14 @@ model_configure(Model *model, const Params *config, const char *architecture, Er
 	if (numbers == NULL)
 		return error_set(error, ERR_MEMORY, "out of memory for a model's config");
 	model->config = numbers;
-	return configure_labels(model, config, error) &&
-		   params_bool(config, "use_cache", true, &model->use_cache, error) &&
-		   params_bool(config, "tie_word_embeddings", true, &model->tie_word_embeddings, error) &&
-		   model->family->configure(numbers, config, model, error);
+	if (!configure_labels(model, config, error) ||
+		!params_bool(config, "use_cache", true, &model->use_cache, error) ||
+		!params_bool(config, "tie_word_embeddings", true, &model->tie_word_embeddings, error) ||
+		!model->family->configure(numbers, config, model, error))
+		return false;
+	if (model->max_columns == 0)
+		model->max_columns = model->max_tokens;
+	return true;
 }
 
 /* ---- over an image ---- */

@@ -54,6 +54,9 @@ typedef struct TensorSpec
 	int			columns;				 /* 1 for a vector */
 	bool		bias;	  /* a matrix with biases: part with ".weight" replaced by ".bias" */
 	bool		optional; /* may be absent: then the destination stays NULL / zero */
+	/* Of a table that is fp32 in every image: makes it where the checkpoint has none.  NULL: an
+	 * ordinary one. */
+	void (*compute)(float *table, int rows, int columns);
 	/* Of a spec with one part; NULL: none. */
 	const char *otherwise;		/* the part's name where the checkpoint does not have parts[0] */
 	const char *bias_name;		/* the bias, where it does not have the weight's name */
@@ -80,6 +83,10 @@ extern bool bind_optional_matrix(Binder *binder, Matrix *matrix, int n, int k, b
 	__attribute__((format(printf, 6, 7))); /* absent: matrix->panels is NULL */
 extern bool bind_table(Binder *binder, Table *table, int rows, int columns, const char *format, ...)
 	__attribute__((format(printf, 5, 6))); /* <name>.weight */
+/* The same for what can be computed, and is too fine for less than fp32. */
+extern bool bind_computed_table(Binder *binder, Table *table, int rows, int columns,
+								void (*compute)(float *table, int rows, int columns),
+								const char *name);
 extern bool bind_norm(Binder *binder, const float **weight, const float **bias, int n,
 					  const char *format, ...)
 	__attribute__((format(printf, 5, 6))); /* <name>.weight, <name>.bias; bias NULL: without */
@@ -244,6 +251,7 @@ typedef struct Model
 	int			shape_vocab_size;		  /* RoCBert; 0 elsewhere: it takes none */
 	int			pronunciation_vocab_size; /* likewise */
 	int			max_tokens;	 /* positions the weights allow in one sequence; INT_MAX: no limit */
+	int			max_columns; /* tokens of one sequence, where padding takes no position; else those */
 	int			n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
 	int			pad_token_id;
 	bool		has_cross_attention;
@@ -288,7 +296,8 @@ struct Family
 					Output *output);
 };
 
-extern const Family family_bert; /* bert.c */
+extern const Family family_bert;				 /* bert.c */
+extern const Family family_roberta_prelayernorm; /* roberta_prelayernorm.c */
 
 /* All families, ending with NULL; and the one for a model_type, or NULL. */
 extern const Family *const families[];

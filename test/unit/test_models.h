@@ -68,8 +68,9 @@ test_random_tensor(Binder *binder, const TensorSpec *spec, void *destination)
 			break;
 		case SECTION_TABLE:
 			done = image_write_table(own->writer, spec->name,
-									 own->precision == PRECISION_BF16 ? PRECISION_BF16
-																	  : PRECISION_FP32,
+									 own->precision == PRECISION_BF16 && spec->compute == NULL
+										 ? PRECISION_BF16
+										 : PRECISION_FP32,
 									 w, (int) rows, spec->columns, binder->error);
 			break;
 		case SECTION_VECTOR:
