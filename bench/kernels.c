@@ -59,8 +59,8 @@ random_floats(size_t n)
 	INSTRUCTION(2)                                                                                 \
 	INSTRUCTION(3)                                                                                 \
 	INSTRUCTION(4)                                                                                 \
-	INSTRUCTION(5) INSTRUCTION(6) INSTRUCTION(7) INSTRUCTION(8) INSTRUCTION(9) INSTRUCTION(10)     \
-		INSTRUCTION(11)
+	INSTRUCTION(5)                                                                                 \
+	INSTRUCTION(6) INSTRUCTION(7) INSTRUCTION(8) INSTRUCTION(9) INSTRUCTION(10) INSTRUCTION(11)
 #define FMA_ZMM(R) "vfmadd231ps %%zmm15, %%zmm15, %%zmm" #R "\n"
 #define FMA_YMM(R) "vfmadd231ps %%ymm15, %%ymm15, %%ymm" #R "\n"
 #define DOT_ZMM(R) "vpdpbusd %%zmm15, %%zmm15, %%zmm" #R "\n"
