@@ -17,6 +17,7 @@
 #include "math/pack.h"
 
 #define ROUNDS 15
+#define MEMORY_BYTES 640000000.0 /* more than caches hold */
 
 static double
 seconds(void)
@@ -52,15 +53,10 @@ random_floats(size_t n)
 }
 
 #ifdef __x86_64__
-/* Independent chains of one instruction: REPEAT(N) of it, N registers. */
-#define CHAINS_12(INSTRUCTION)                                                                     \
-	INSTRUCTION(0)                                                                                 \
-	INSTRUCTION(1)                                                                                 \
-	INSTRUCTION(2)                                                                                 \
-	INSTRUCTION(3)                                                                                 \
-	INSTRUCTION(4)                                                                                 \
-	INSTRUCTION(5)                                                                                 \
-	INSTRUCTION(6) INSTRUCTION(7) INSTRUCTION(8) INSTRUCTION(9) INSTRUCTION(10) INSTRUCTION(11)
+/* Twelve independent chains of one instruction, more than hide its latency. */
+/* clang-format off */
+#define CHAINS_12(I) I(0) I(1) I(2) I(3) I(4) I(5) I(6) I(7) I(8) I(9) I(10) I(11)
+/* clang-format on */
 #define FMA_ZMM(R) "vfmadd231ps %%zmm15, %%zmm15, %%zmm" #R "\n"
 #define FMA_YMM(R) "vfmadd231ps %%ymm15, %%ymm15, %%ymm" #R "\n"
 #define DOT_ZMM(R) "vpdpbusd %%zmm15, %%zmm15, %%zmm" #R "\n"
@@ -119,28 +115,28 @@ peak_of(Isa isa, Precision precision)
 	return 0;
 }
 
+/* One word of every line is read: what moves is the lines. */
 static double
 memory_bandwidth(void)
 {
-	typedef uint64_t Line __attribute__((vector_size(64)));
-	size_t			 n = ((size_t) 512 << 20) / sizeof(Line);
-	Line			*x = allocate(n * sizeof(Line)), sum = {0};
-	double			 best = 1e30;
+	size_t	  bytes = (size_t) MEMORY_BYTES, n = bytes / sizeof(uint64_t);
+	uint64_t *x = allocate(bytes), sum = 0;
+	double	  best = 1e30;
 
 	for (int i = 0; i < 5; i++)
 	{
 		double start = seconds();
 
-		for (size_t j = 0; j < n; j++)
+		for (size_t j = 0; j < n; j += 64 / sizeof(uint64_t))
 		{
-			__builtin_prefetch(x + j + 128);
+			__builtin_prefetch(x + j + 1024, 0, 2);
 			sum += x[j];
 		}
 		start = seconds() - start;
 		best = start < best ? start : best;
 	}
 	free(x);
-	return sum[0] ? 0 : n * sizeof(Line) / best * 1e-9;
+	return sum ? 0 : bytes / best * 1e-9;
 }
 
 static Matrix
@@ -231,15 +227,12 @@ bench_gemm(const Kernels *kernels, Isa isa, Precision precision)
 static void
 bench_memory(const Kernels *kernels, Precision precision, double bandwidth)
 {
-	enum
-	{
-		COPIES = 48
-	};
-	Matrix w[COPIES];
-	double bytes = pack_size(precision, 3072, 768);
+	double	bytes = pack_size(precision, 3072, 768);
+	int		copies = (int) (MEMORY_BYTES / bytes);
+	Matrix *w = allocate(copies * sizeof(*w));
 
 	w[0] = make_matrix(precision, 3072, 768);
-	for (int i = 1; i < COPIES; i++)
+	for (int i = 1; i < copies; i++)
 	{
 		void *copy = allocate((size_t) bytes);
 
@@ -249,15 +242,16 @@ bench_memory(const Kernels *kernels, Precision precision, double bandwidth)
 	}
 	for (int m = 1; m <= 8; m *= 8)
 	{
-		double rate = gemm_rate(kernels, w, COPIES, m, ACTIVATION_NONE);
+		double rate = gemm_rate(kernels, w, copies, m, ACTIVATION_NONE);
 		double gb = rate / (2.0 * m * 768 * 3072) * bytes;
 
 		printf("%-9s %s  m %d from memory: %.1f GB/s", kernels->name, precision_names[precision], m,
 			   gb);
 		printf(" of %.1f, %.0f %%\n", bandwidth, 100 * gb / bandwidth);
 	}
-	for (int i = 0; i < COPIES; i++)
+	for (int i = 0; i < copies; i++)
 		free((void *) w[i].panels);
+	free(w);
 }
 
 /* What is not a product, at MiniLM's sizes: 128 tokens of 384, 12 heads of 32. */

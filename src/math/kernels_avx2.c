@@ -27,14 +27,14 @@ typedef struct Mask /* 16 booleans: all bits of a lane, or none */
 #define KERNELS_TABLE kernels_avx2
 #define KERNELS_TABLE_VNNI kernels_avx2_vnni
 
-/* Rows of a tile that is one vector wide, and of one that is two: 12 sums and 3 or 4 registers more. */
-enum
+/* Up to 12 sums; weights take as many registers as a row has sums, but those of fp32 may stay in memory. */
+INLINE int
+rows_at_most(Kind kind, int width)
 {
-	ROWS_ONE = 6,
-	ROWS_TWO = 3,
-	ROWS_INT8_ONE = 4,
-	ROWS_INT8_TWO = 2
-};
+	if (width == 1)
+		return kind == KIND_INT8 ? 4 : 6;
+	return kind == KIND_FP32 || kind == KIND_SCALED ? 3 : 2;
+}
 
 INLINE Mask
 mask_first(int count)
@@ -284,12 +284,18 @@ int_round(Vec x)
 }
 
 INLINE void
-int_store_u8(uint8_t *p, Int x)
+int_store_u8(uint8_t *p, const Int v[4])
 {
-	__m256i w = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8);
-	__m128i low = _mm256_castsi256_si128(w), high = _mm256_extracti128_si256(w, 1);
+	__m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
 
-	_mm_storeu_si128((__m128i *) p, _mm_packus_epi16(low, high));
+	UNROLLED (u, 2)
+	{
+		__m256i a = _mm256_packs_epi32(v[2 * u].a, v[2 * u].b);
+		__m256i b = _mm256_packs_epi32(v[2 * u + 1].a, v[2 * u + 1].b);
+		__m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+
+		_mm256_storeu_si256((__m256i *) p + u, bytes);
+	}
 }
 
 /* Not the intrinsic: it would need a flag that lets the compiler use VNNI where the processor may lack it. */

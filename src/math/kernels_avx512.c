@@ -16,14 +16,12 @@ typedef __mmask16 Mask; /* 16 booleans */
 #define KERNELS_TABLE kernels_avx512
 #define KERNELS_TABLE_VNNI kernels_avx512_vnni
 
-/* Rows of a tile that is one vector wide, and of one that is two: 2 * 14 sums and 3 registers more. */
-enum
+/* Up to 2 * 14 sums, and 3 registers more; int_dot() needs another 9. */
+INLINE int
+rows_at_most(Kind kind, int width)
 {
-	ROWS_ONE = 14,
-	ROWS_TWO = 14,
-	ROWS_INT8_ONE = 10,
-	ROWS_INT8_TWO = 10
-};
+	return kind == KIND_INT8 ? 10 : 14;
+}
 
 INLINE Mask
 mask_first(int count)
@@ -243,10 +241,12 @@ int_round(Vec a)
 }
 
 INLINE void
-int_store_u8(uint8_t *p, Int a)
+int_store_u8(uint8_t *p, const Int v[4])
 {
-	a = _mm512_max_epi32(a, _mm512_setzero_si512());
-	_mm_storeu_si128((__m128i *) p, _mm512_cvtusepi32_epi8(a));
+	__m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+	__m512i a = _mm512_packs_epi32(v[0], v[1]), b = _mm512_packs_epi32(v[2], v[3]);
+
+	_mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b)));
 }
 
 /* Not the intrinsic: gcc 12 moves and spills the sums around it. */

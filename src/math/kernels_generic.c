@@ -31,13 +31,11 @@ typedef struct Mask
 #endif
 #define KERNELS_NAME "generic"
 
-enum
+INLINE int
+rows_at_most(Kind kind, int width)
 {
-	ROWS_ONE = 4,
-	ROWS_TWO = 2,
-	ROWS_INT8_ONE = 4,
-	ROWS_INT8_TWO = 2
-};
+	return width == 1 ? 4 : 2;
+}
 
 /* r.v[i] = EXPRESSION for all lanes. */
 #define LANES(TYPE, EXPRESSION)                                                                    \
@@ -273,10 +271,14 @@ int_round(Vec a)
 }
 
 INLINE void
-int_store_u8(uint8_t *p, Int a)
+int_store_u8(uint8_t *p, const Int v[4])
 {
-	for (int i = 0; i < 16; i++)
-		p[i] = a.v[i] < 0 ? 0 : a.v[i] > 255 ? 255 : a.v[i];
+	for (int i = 0; i < 64; i++)
+	{
+		int32_t x = v[i / 16].v[i % 16];
+
+		p[i] = x < 0 ? 0 : x > 255 ? 255 : x;
+	}
 }
 
 INLINE int32_t

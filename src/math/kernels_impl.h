@@ -1,7 +1,7 @@
 /*
  * kernels_impl.h: the kernels, written once over the vector of vector.h.  Private to src/math.
  *
- * Included at the end of a file that defines Vec, Int, Mask, their operations, ROWS_* and KERNELS_*.
+ * Included at the end of a file that defines Vec, Int, Mask, their operations and KERNELS_*.
  * The order of additions is the one that kernels.h promises; nothing here depends on how high a tile is or
  * how wide the registers are.
  */
@@ -19,15 +19,6 @@ enum
 	AHEAD = 8192,	/* bytes to fetch ahead in weights that are used once */
 	BLOCK_ROWS = 84 /* of which the second cache holds more than one */
 };
-
-typedef enum Kind
-{
-	KIND_FP32,
-	KIND_BF16,
-	KIND_INT8,	/* by int_dot() */
-	KIND_VNNI,	/* by int_dot_vnni() */
-	KIND_SCALED /* fp32, each row times its own factor: attention */
-} Kind;
 
 /* Some rows of a times one or two vectors of columns of a panel, all of k in registers. */
 typedef struct Tile
@@ -229,16 +220,13 @@ tile_rows(Kind kind, int rows, int width, int limit, const Tile *t)
 INLINE void
 tile_any(Kind kind, int rows, int width, const Tile *t)
 {
-	int one = kind == KIND_INT8 ? ROWS_INT8_ONE : ROWS_ONE;
-	int two = kind == KIND_INT8 ? ROWS_INT8_TWO : ROWS_TWO;
+	int one = rows_at_most(kind, 1), two = rows_at_most(kind, 2);
 
 	if (width == 2)
 		tile_rows(kind, rows, 2, two, t);
 	else if (kind == KIND_SCALED || one > two)
 		tile_rows(kind, rows, 1, one, t);
 }
-
-typedef void (*TileFunction)(int rows, int width, const Tile *t);
 
 static void
 tile_fp32(int rows, int width, const Tile *t)
@@ -272,7 +260,8 @@ tile_scaled(int rows, int width, const Tile *t)
 	tile_any(KIND_SCALED, rows, width, t);
 }
 
-/* How m rows are cut: into tiles of the same height within one, as few as there can be. */
+/* How m rows are cut: into tiles of the same height within one, as few as there can be.  Wide tiles are for few
+ * rows, where narrow ones are higher. */
 typedef struct Cut
 {
 	int width; /* vectors */
@@ -281,8 +270,9 @@ typedef struct Cut
 } Cut;
 
 INLINE Cut
-cut_rows(int m, int one, int two)
+cut_rows(int m, Kind kind)
 {
+	int one = rows_at_most(kind, 1), two = rows_at_most(kind, 2);
 	int width = m <= two || two >= one ? 2 : 1;
 	int limit = width == 2 ? two : one;
 
@@ -406,8 +396,8 @@ typedef struct Product
 	Activation	  activation;
 	const float	 *residual; /* or NULL */
 	long		  ldr;
-	TileFunction  tile;
-	int			  one, two; /* rows of a tile at most, by its width */
+	Kind		  kind;
+	void (*tile)(int rows, int width, const Tile *t);
 } Product;
 
 /* Rows first .. first + m - 1 of a strip of columns as wide as a tile. */
@@ -475,7 +465,7 @@ product_panels(const Product *product, int p0, int p1, int m)
 	for (int n = 0, first = 0; n < blocks && m > 0; n++)
 	{
 		int rows = m / blocks + (n < m % blocks);
-		Cut cut = cut_rows(rows, product->one, product->two);
+		Cut cut = cut_rows(rows, product->kind);
 		int end = p1 * PANEL < product->w->n ? p1 * PANEL : product->w->n;
 
 		for (int column = p0 * PANEL; column < end; column += 16 * cut.width)
@@ -484,32 +474,23 @@ product_panels(const Product *product, int p0, int p1, int m)
 	}
 }
 
-INLINE void
-gemm_with(TileFunction tile_bytes, int one, int two, const Matrix *w, int p0, int p1, const Rows *a,
-		  int m, float *c, long ldc, Activation activation, const float *residual, long ldr)
-{
-	Product product = {.w = w, .a = a, .c = c, .ldc = ldc, .activation = activation};
-
-	product.residual = residual;
-	product.ldr = ldr;
-	product.one = ROWS_ONE;
-	product.two = ROWS_TWO;
-	product.tile = w->precision == PRECISION_BF16 ? tile_bf16 : tile_fp32;
-	if (w->precision == PRECISION_INT8)
-	{
-		product.tile = tile_bytes;
-		product.one = one;
-		product.two = two;
-	}
-	product_panels(&product, p0, p1, m);
-}
-
 static void
 gemm(const Matrix *w, int p0, int p1, const Rows *a, int m, float *c, long ldc,
 	 Activation activation, const float *residual, long ldr)
 {
-	gemm_with(tile_int8, ROWS_INT8_ONE, ROWS_INT8_TWO, w, p0, p1, a, m, c, ldc, activation,
-			  residual, ldr);
+	Product product = {w, a, c, ldc, activation, residual, ldr, KIND_FP32, tile_fp32};
+
+	if (w->precision == PRECISION_BF16)
+	{
+		product.kind = KIND_BF16;
+		product.tile = tile_bf16;
+	}
+	else if (w->precision == PRECISION_INT8)
+	{
+		product.kind = KIND_INT8;
+		product.tile = tile_int8;
+	}
+	product_panels(&product, p0, p1, m);
 }
 
 #ifdef KERNELS_TABLE_VNNI
@@ -517,7 +498,12 @@ static void
 gemm_vnni(const Matrix *w, int p0, int p1, const Rows *a, int m, float *c, long ldc,
 		  Activation activation, const float *residual, long ldr)
 {
-	gemm_with(tile_vnni, ROWS_ONE, ROWS_TWO, w, p0, p1, a, m, c, ldc, activation, residual, ldr);
+	Product product = {w, a, c, ldc, activation, residual, ldr, KIND_VNNI, tile_vnni};
+
+	if (w->precision == PRECISION_INT8)
+		product_panels(&product, p0, p1, m);
+	else
+		gemm(w, p0, p1, a, m, c, ldc, activation, residual, ldr);
 }
 #endif
 
@@ -797,7 +783,7 @@ attention(const AttentionArgs *args)
 	float		*keys = args->scratch, *scores = keys + padded * args->head_dim;
 	float		*packed = scores + padded * TILE_ROWS;
 	const float *values = args->v;
-	Cut			 cut = cut_rows(args->n_queries, ROWS_ONE, ROWS_TWO);
+	Cut			 cut = cut_rows(args->n_queries, KIND_SCALED);
 
 	pack_keys(args, keys);
 	if (args->key_mask || args->value_dim != ldvalues)
@@ -865,6 +851,59 @@ add_row(const Table *table, int row, float *out)
 		add(out, (const float *) table->data + at, out, table->columns);
 }
 
+/* What a norm is made with. */
+typedef struct Norm
+{
+	int			 n;
+	const float *weight, *bias; /* or NULL */
+	float		 epsilon;
+	long		 ldx, ldo;
+} Norm;
+
+/* Some rows, up to four, side by side: each sum is one chain of additions, and alone would wait for itself. */
+INLINE void
+norm_rows(const Norm *norm, int rows, const float *x, float *out)
+{
+	int	  n = norm->n;
+	Vec	  sums[4];
+	float mean[4], inverse[4];
+
+	UNROLLED (i, 4)
+		sums[i] = vec_set(0.0f);
+	for (int j = 0; j < n; j += 16)
+		UNROLLED (i, rows)
+			sums[i] = vec_add(sums[i], row_load(x + i * norm->ldx + j, n - j));
+	vec_tree4(sums, false, mean);
+	UNROLLED (i, rows)
+		mean[i] = mean[i] / (float) n;
+	UNROLLED (i, 4)
+		sums[i] = vec_set(0.0f);
+	for (int j = 0; j < n; j += 16)
+		UNROLLED (i, rows)
+		{
+			Vec y = row_load_or(x + i * norm->ldx + j, n - j, mean[i]);
+			Vec d = vec_sub(y, vec_set(mean[i]));
+
+			sums[i] = vec_fma(d, d, sums[i]);
+		}
+	vec_tree4(sums, false, inverse);
+	UNROLLED (i, rows)
+		inverse[i] = 1.0f / sqrtf(inverse[i] / (float) n + norm->epsilon);
+	for (int j = 0; j < n; j += 16)
+	{
+		Vec w = norm->weight ? row_load(norm->weight + j, n - j) : vec_set(1.0f);
+		Vec b = norm->bias ? row_load(norm->bias + j, n - j) : vec_set(0.0f);
+
+		UNROLLED (i, rows)
+		{
+			Vec y = vec_sub(row_load(x + i * norm->ldx + j, n - j), vec_set(mean[i]));
+
+			row_store(out + i * norm->ldo + j, vec_fma(vec_mul(y, vec_set(inverse[i])), w, b),
+					  n - j);
+		}
+	}
+}
+
 static void
 rotate(float *x, long ldx, int m, int n, const float *turns)
 {
@@ -888,27 +927,40 @@ static void
 layer_norm(const float *x, long ldx, int m, int n, const float *weight, const float *bias,
 		   float epsilon, float *out, long ldo)
 {
-	for (int i = 0; i < m; i++, x += ldx, out += ldo)
+	Norm norm = {n, weight, bias, epsilon, ldx, ldo};
+	int	 i = 0;
+
+	for (; i + 4 <= m; i += 4)
+		norm_rows(&norm, 4, x + i * ldx, out + i * ldo);
+	for (; i < m; i++)
+		norm_rows(&norm, 1, x + i * ldx, out + i * ldo);
+}
+
+/* The range of a row and of 0: -*low .. *high.  Four vectors side by side hide the latency; a maximum has no
+ * order. */
+INLINE void
+row_range(const float *x, int n, float *low, float *high)
+{
+	Vec least[4], most[4];
+	int j = 0;
+
+	UNROLLED (u, 4)
+		least[u] = most[u] = vec_set(0.0f);
+	for (; j + 64 <= n; j += 64)
+		UNROLLED (u, 4)
+		{
+			least[u] = vec_min(least[u], vec_load(x + j + 16 * u));
+			most[u] = vec_max(most[u], vec_load(x + j + 16 * u));
+		}
+	for (; j < n; j += 16)
 	{
-		float average = sum(x, n) / (float) n;
-		Vec	  mean = vec_set(average), squares = vec_set(0.0f), inverse;
-
-		for (int j = 0; j < n; j += 16)
-		{
-			Vec d = vec_sub(row_load_or(x + j, n - j, average), mean);
-
-			squares = vec_fma(d, d, squares);
-		}
-		inverse = vec_set(1.0f / sqrtf(vec_tree(squares, false) / (float) n + epsilon));
-		for (int j = 0; j < n; j += 16)
-		{
-			Vec y = vec_mul(vec_sub(row_load(x + j, n - j), mean), inverse);
-			Vec w = weight ? row_load(weight + j, n - j) : vec_set(1.0f);
-			Vec b = bias ? row_load(bias + j, n - j) : vec_set(0.0f);
-
-			row_store(out + j, vec_fma(y, w, b), n - j);
-		}
+		least[0] = vec_min(least[0], row_load(x + j, n - j));
+		most[0] = vec_max(most[0], row_load(x + j, n - j));
 	}
+	least[0] = vec_min(vec_min(least[0], least[1]), vec_min(least[2], least[3]));
+	most[0] = vec_max(vec_max(most[0], most[1]), vec_max(most[2], most[3]));
+	*low = vec_tree(vec_sub(vec_set(0.0f), least[0]), true);
+	*high = vec_tree(most[0], true);
 }
 
 /* x = scale * (q - zero), where 0 is exact: the range is made to include it. */
@@ -917,34 +969,42 @@ quantize(const float *x, long ldx, int m, int n, uint8_t *q, long ldq, float *sc
 {
 	for (int i = 0; i < m; i++, x += ldx, q += ldq)
 	{
-		Vec	  low = vec_set(0.0f), high = low, inverse;
+		Vec	  inverse;
 		Int	  offset;
-		float least, step;
-		int	  j;
+		float low, high, step;
+		int	  j = 0;
 
-		for (j = 0; j < n; j += 16)
-		{
-			Vec v = row_load(x + j, n - j);
-
-			low = vec_min(low, v);
-			high = vec_max(high, v);
-		}
-		least = vec_tree(vec_sub(vec_set(0.0f), low), true);
-		step = least / 255.0f + vec_tree(high, true) / 255.0f;
+		row_range(x, n, &low, &high);
+		step = low / 255.0f + high / 255.0f;
 		if (step < 1e-30f)
 			step = 1e-30f;
 		scale[i] = step;
-		zero[i] = (int32_t) lrintf(least / step);
+		zero[i] = (int32_t) (low / step + 0.5f);
 		inverse = vec_set(1.0f / step);
 		offset = int_set(zero[i]);
-		for (j = 0; j + 16 <= n; j += 16)
-			int_store_u8(q + j, int_add(int_round(vec_mul(vec_load(x + j), inverse)), offset));
+		for (; j + 64 <= n; j += 64)
+		{
+			Int v[4];
+
+			UNROLLED (u, 4)
+				v[u] = int_add(int_round(vec_mul(vec_load(x + j + 16 * u), inverse)), offset);
+			int_store_u8(q + j, v);
+		}
 		if (j < n)
 		{
-			Vec		y = vec_mul(vec_load_first(x + j, n - j), inverse);
-			uint8_t bytes[16];
+			uint8_t bytes[64];
+			Int		v[4];
 
-			int_store_u8(bytes, int_add(int_round(y), offset));
+			UNROLLED (u, 4)
+			{
+				int left = n - j - 16 * u;
+
+				v[u] = int_set(0);
+				if (left > 0)
+					v[u] = int_add(int_round(vec_mul(row_load(x + j + 16 * u, left), inverse)),
+								   offset);
+			}
+			int_store_u8(bytes, v);
 			memcpy(q + j, bytes, n - j);
 		}
 		memset(q + n, 0, ldq - n);

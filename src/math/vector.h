@@ -14,8 +14,10 @@
  *	 vec_tree(v, top)		sum (or maximum) of the lanes: i with i + 8, then 4, 2, 1
  *	 vec_tree4(v, top, out)	the same of four vectors
  *	 int_round(v)			nearest integers, ties to even
+ *	 int_store_u8(p, v)		four vectors to 64 bytes, clamped to 0 .. 255
  *	 int_dot(s, u, w)		s + the four products of each lane's bytes, u unsigned, w signed
  *	 int_dot_vnni			the same in one instruction, for processors that have it
+ *	 rows_at_most(k, w)		how many rows of a tile of kind k, w vectors wide, have their sums in registers
  * Everything is one IEEE operation a lane, so equal on all of them.
  */
 #ifndef MATH_VECTOR_H
@@ -29,6 +31,16 @@
 #else
 #define INLINE static inline __attribute__((always_inline))
 #endif
+
+/* What a tile multiplies. */
+typedef enum Kind
+{
+	KIND_FP32,
+	KIND_BF16,
+	KIND_INT8,	/* by int_dot() */
+	KIND_VNNI,	/* by int_dot_vnni() */
+	KIND_SCALED /* fp32, each row times its own factor: attention */
+} Kind;
 
 /* A loop of a constant number of rounds, at most 16, that is unrolled where vectors are registers. */
 #ifdef VECTOR_IS_AN_ARRAY

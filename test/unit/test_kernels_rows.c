@@ -8,7 +8,7 @@
 static const int sizes[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 100, 384, 1000};
 
 #define COUNT(ARRAY) ((int) (sizeof(ARRAY) / sizeof(*(ARRAY))))
-#define ROWS 3
+#define ROWS 7
 
 /* Runs body for every size; x is (ROWS, ld) with NaN behind n. */
 static float *
@@ -62,6 +62,12 @@ test_layer_norm(void **state)
 			{
 				tables.table[t]->layer_norm(x, ld, ROWS, n, weight, bias, 1e-5f, other, ldo);
 				assert_same_bits(first, other, ROWS * ldo, tables.name[t]);
+			}
+			for (int i = 0; i < ROWS; i++)
+			{
+				tables.table[tables.n - 1]->layer_norm(x + i * ld, ld, 1, n, weight, bias, 1e-5f,
+													   other, ldo);
+				assert_same_bits(first + i * ldo, other, n, "layer_norm of a row alone");
 			}
 			tables.table[tables.n - 1]->layer_norm(x, ld, ROWS, n, weight, bias, 1e-5f, x, ld);
 			for (int i = 0; i < ROWS; i++)
