@@ -188,6 +188,7 @@ parse_header(Image *image, Error *error)
 	if (header.directory_checksum !=
 		XXH3_64bits(file + header.directory_offset, header.directory_size))
 		return error_set(error, ERR_CORRUPT, "the checksum of the directory is wrong");
+	image->checksum = header.header_checksum;
 	return parse_directory(image, &header, error);
 }
 

@@ -57,6 +57,7 @@ typedef struct Section
 typedef struct Image
 {
 	FileMap		   map;
+	uint64_t	   checksum; /* of the header, which has the directory's, which has all sections' */
 	const Section *sections; /* sorted by type, then name */
 	int			   n_sections;
 	Params		   config; /* config.json as read; empty when there is none */

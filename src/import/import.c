@@ -71,9 +71,21 @@ read_config(Import *self)
 }
 
 static bool
+has_tensor(const void *argument, const char *name)
+{
+	const Checkpoint *checkpoint = argument;
+
+	for (int i = 0; i < checkpoint->n; i++)
+		if (strcmp(checkpoint->tensors[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
 configure(Import *self)
 {
 	const ImportOptions *options = self->options;
+	const char			*architecture = options->architecture;
 
 	if (!self->has_weights)
 	{
@@ -85,7 +97,9 @@ configure(Import *self)
 	if (self->config_text == NULL)
 		return error_set(self->error, ERR_NOT_FOUND, "directory \"%s\" has no config.json",
 						 self->folder.transformer);
-	if (!model_configure(&self->model, &self->config, options->architecture, self->error))
+	if (architecture == NULL)
+		architecture = model_class_by_tensors(&self->config, has_tensor, &self->checkpoint);
+	if (!model_configure(&self->model, &self->config, architecture, self->error))
 		return false;
 	self->report->architecture = self->model.architecture;
 	if (options->max_length > self->model.max_tokens)

@@ -265,12 +265,12 @@ attend(const AttentionStep *step, int sequence, int head, float *scratch)
 	args.v = args.k + width;
 	args.ldk = args.ldv = args.ldq;
 	args.n_keys = length;
-	args.causal = config->causal && (pass->mask == NULL || batch->mask_rows == 1);
+	args.causal = config->causal && pass->mask == NULL;
 	if (config->relative == RELATIVE_ROTARY)
 		turn(step, q, length, batch->caches != NULL ? batch->caches[sequence].length : 0);
 	if (batch->caches != NULL)
 		extend_cache(step, sequence, head, &args);
-	add_mask(&args, pass->mask, batch->mask_rows, sequence);
+	add_mask(&args, pass->mask, pass->mask_rows, sequence);
 	want_weights(step, &args, batch->attentions, sequence, head);
 	if (attention_has_distances(config))
 		attend_relative(step, &args);

@@ -36,8 +36,8 @@ extern bool attention_has_distances(const AttentionConfig *config);
  * (positions, head_dim) with RELATIVE_ROTARY, each position's sines and then its cosines; not looked at
  * otherwise.  RELATIVE_ROTARY turns the rows of qkv.
  *
- * With caches, keys and values are added there and taken from there.  A mask with a row for each query
- * takes the place of the causal one.  Relative positions follow Transformers: behind cached tokens the
+ * With caches, keys and values are added there and taken from there.  A mask takes the place of the
+ * causal one.  Relative positions follow Transformers: behind cached tokens the
  * distance of each query is that of the last key. */
 extern bool attention(Pass *pass, const AttentionConfig *config, const Activations *qkv,
 					  const Table *positions, Activations *context);

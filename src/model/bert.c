@@ -5,12 +5,14 @@
  *	 layer:	x = LN(x + Wo · attention(x) + bo);  x = LN(x + W2 · act(W1 · x + b1) + b2)
  *	 pooled = tanh(Wp · x[first token] + bp)
  *
- * Sentence-transformers' checkpoints may come without the pooler.
+ * A decoder's attention is causal; with cross-attention to an encoder's states a layer has a second
+ * block of that kind behind the first.  Sentence-transformers' checkpoints may come without the pooler.
  */
 #include <limits.h>
 #include <string.h>
 
 #include "model/attention.h"
+#include "model/head.h"
 
 typedef struct BertConfig
 {
@@ -22,25 +24,37 @@ typedef struct BertConfig
 	AttentionConfig attention;
 } BertConfig;
 
+/* Attention to an encoder's states. */
+typedef struct BertCrossAttention
+{
+	Matrix query;	  /* (hidden, hidden) */
+	Matrix key_value; /* (2 hidden, hidden) */
+	Matrix output;	  /* (hidden, hidden) */
+	Norm   norm;
+} BertCrossAttention;
+
 typedef struct BertLayer
 {
-	Matrix query_key_value;	 /* (3 hidden, hidden) */
-	Table  distance;		 /* (2 max_positions - 1, head_dim), with relative positions */
-	Matrix attention_output; /* (hidden, hidden) */
-	Norm   attention_norm;
-	Matrix intermediate; /* (intermediate, hidden) */
-	Matrix output;		 /* (hidden, intermediate) */
-	Norm   output_norm;
+	Matrix			   query_key_value; /* (3 hidden, hidden) */
+	Table			   distance; /* (2 max_positions - 1, head_dim), with relative positions */
+	Matrix			   attention_output; /* (hidden, hidden) */
+	Norm			   attention_norm;
+	BertCrossAttention cross;		 /* of a decoder that has it */
+	Matrix			   intermediate; /* (intermediate, hidden) */
+	Matrix			   output;		 /* (hidden, intermediate) */
+	Norm			   output_norm;
 } BertLayer;
 
 typedef struct BertWeights
 {
-	Table	  word;		/* (vocab, hidden) */
-	Table	  position; /* (max_positions, hidden), with absolute positions */
-	Table	  type;		/* (type_vocab, hidden) */
-	Norm	  norm;
-	Matrix	  pooler;	/* (hidden, hidden); without panels: none */
-	BertLayer layers[]; /* (n_layers) */
+	Table		  word;		/* (vocab, hidden) */
+	Table		  position; /* (max_positions, hidden), with absolute positions */
+	Table		  type;		/* (type_vocab, hidden) */
+	Norm		  norm;
+	Matrix		  pooler;	  /* (hidden, hidden); without panels: none */
+	TransformHead lm;		  /* of language models */
+	Matrix		  classifier; /* (labels, hidden): of pooled, or of x */
+	BertLayer	  layers[];	  /* (n_layers) */
 } BertWeights;
 
 typedef struct BertState
@@ -50,7 +64,10 @@ typedef struct BertState
 	Activations hidden_states; /* (tokens, hidden) */
 	Activations qkv;		   /* (tokens, 3 hidden) */
 	Activations context;	   /* (tokens, hidden) */
-	Activations intermediate;  /* (tokens, intermediate), where qkv and context were */
+	Activations encoder;	   /* (encoder positions, 2 hidden): keys and values */
+	Activations intermediate;  /* (tokens, intermediate), where those three were */
+	Activations chosen;		   /* (logit rows, hidden), likewise */
+	Activations transformed;   /* (logit rows, hidden), likewise */
 	Activations first;		   /* (seqs, hidden) */
 	Activations pooled;		   /* (seqs, hidden) */
 } BertState;
@@ -58,16 +75,16 @@ typedef struct BertState
 /* ---- config ---- */
 
 static const Architecture architectures[] = {
-	{"BertModel", HEAD_BASE},
-	{"BertForMaskedLM", HEAD_MASKED_LM},
-	{"BertLMHeadModel", HEAD_CAUSAL_LM},
-	{"BertForSequenceClassification", HEAD_SEQUENCE_CLASSIFICATION},
-	{"BertForMultipleChoice", HEAD_MULTIPLE_CHOICE},
-	{"BertForTokenClassification", HEAD_TOKEN_CLASSIFICATION},
-	{"BertForQuestionAnswering", HEAD_QUESTION_ANSWERING},
-	{"BertForNextSentencePrediction", HEAD_NEXT_SENTENCE},
-	{"BertForPreTraining", HEAD_PRE_TRAINING},
-	{NULL, HEAD_BASE},
+	{"BertModel", HEAD_BASE, NULL},
+	{"BertForPreTraining", HEAD_PRE_TRAINING, "cls.seq_relationship.weight"},
+	{"BertForMaskedLM", HEAD_MASKED_LM, "cls.predictions.transform.dense.weight"},
+	{"BertLMHeadModel", HEAD_CAUSAL_LM, NULL},
+	{"BertForQuestionAnswering", HEAD_QUESTION_ANSWERING, "qa_outputs.weight"},
+	{"BertForSequenceClassification", HEAD_SEQUENCE_CLASSIFICATION, "classifier.weight"},
+	{"BertForMultipleChoice", HEAD_MULTIPLE_CHOICE, NULL},
+	{"BertForTokenClassification", HEAD_TOKEN_CLASSIFICATION, NULL},
+	{"BertForNextSentencePrediction", HEAD_NEXT_SENTENCE, NULL},
+	{NULL, HEAD_BASE, NULL},
 };
 
 static bool
@@ -98,14 +115,6 @@ bert_configure(void *out, const Params *params, Model *model, Error *error)
 	const char *act;
 	double		eps;
 
-	if (model->head != HEAD_BASE)
-	{
-		error_set(error, ERR_UNSUPPORTED, "architecture \"%s\" is not supported",
-				  model->architecture);
-		return error_hint(error,
-						  "Set option architecture to \"%s\" to use the model without its head.",
-						  architectures[0].name);
-	}
 	if (!params_int(params, "vocab_size", 30522, 1, 1 << 28, &config->vocab_size, error) ||
 		!params_int(params, "hidden_size", 768, 1, 1 << 16, &config->hidden_size, error) ||
 		!params_int(params, "num_hidden_layers", 12, 1, 1 << 12, &config->n_layers, error) ||
@@ -136,6 +145,10 @@ bert_configure(void *out, const Params *params, Model *model, Error *error)
 	model->max_tokens = config->max_positions;
 	model->n_heads = config->attention.heads;
 	model->n_positions = config->absolute_positions ? config->max_positions : 0;
+	model->has_pair_logits = model->head == HEAD_PRE_TRAINING;
+	model->labels_drop_cache = model->head == HEAD_CAUSAL_LM;
+	if (model->head == HEAD_QUESTION_ANSWERING && !model_check_two_labels(model, error))
+		return false;
 	if (!model_configure_decoder(model, params, config->hidden_size, error))
 		return false;
 	config->attention.causal = model->is_decoder;
@@ -149,6 +162,21 @@ bert_weights_size(const void *config)
 {
 	return sizeof(BertWeights) +
 		   (size_t) ((const BertConfig *) config)->n_layers * sizeof(BertLayer);
+}
+
+static bool
+bind_cross_attention(BertCrossAttention *cross, int hidden, int i, Binder *binder)
+{
+	static const char *const kv[] = {"key", "value"};
+
+	return bind_matrix(binder, &cross->query, hidden, hidden, true,
+					   "encoder.layer.%d.crossattention.self.query", i) &&
+		   bind_stacked(binder, &cross->key_value, hidden, hidden, true, "key_value", kv, 2,
+						"encoder.layer.%d.crossattention.self", i) &&
+		   bind_matrix(binder, &cross->output, hidden, hidden, true,
+					   "encoder.layer.%d.crossattention.output.dense", i) &&
+		   bind_norm(binder, &cross->norm.weight, &cross->norm.bias, hidden,
+					 "encoder.layer.%d.crossattention.output.LayerNorm", i);
 }
 
 static bool
@@ -176,14 +204,85 @@ bind_layer(BertLayer *layer, const BertConfig *config, int i, Binder *binder)
 }
 
 static bool
+is_language_model(Head head)
+{
+	return head == HEAD_MASKED_LM || head == HEAD_CAUSAL_LM || head == HEAD_PRE_TRAINING;
+}
+
+/* Heads on the pooled vector. */
+static bool
+takes_pooled(Head head)
+{
+	return head == HEAD_SEQUENCE_CLASSIFICATION || head == HEAD_MULTIPLE_CHOICE ||
+		   head == HEAD_NEXT_SENTENCE || head == HEAD_PRE_TRAINING;
+}
+
+static bool
+bind_words(const Model *model, BertWeights *weights, Binder *binder)
+{
+	const BertConfig *config = model->config;
+	TransformHead	 *lm = &weights->lm;
+	int				  hidden = config->hidden_size, vocab = config->vocab_size;
+
+	lm->act = config->hidden_act;
+	lm->epsilon = config->layer_norm_eps;
+	if (!is_language_model(model->head))
+		return bind_table(binder, &weights->word, vocab, hidden, "embeddings.word_embeddings");
+	return bind_words_and_output(binder, &weights->word, &lm->decoder, vocab, hidden,
+								 model->tie_word_embeddings, "embeddings.word_embeddings",
+								 "cls.predictions.decoder", "cls.predictions.bias",
+								 "cls.predictions.decoder.bias") &&
+		   bind_matrix(binder, &lm->transform, hidden, hidden, true,
+					   "cls.predictions.transform.dense") &&
+		   bind_norm(binder, &lm->norm.weight, &lm->norm.bias, hidden,
+					 "cls.predictions.transform.LayerNorm");
+}
+
+static bool
+bind_pooler(Model *model, BertWeights *weights, int hidden, Binder *binder)
+{
+	if (takes_pooled(model->head))
+	{
+		if (!bind_matrix(binder, &weights->pooler, hidden, hidden, true, "pooler.dense"))
+			return false;
+	}
+	else if (model->head == HEAD_BASE &&
+			 !bind_optional_matrix(binder, &weights->pooler, hidden, hidden, true, "pooler.dense"))
+		return false;
+	model->has_pooler = weights->pooler.panels != NULL;
+	return true;
+}
+
+/* The last layer of a head but a language model's. */
+static bool
+bind_classifier(const Model *model, BertWeights *weights, int hidden, Binder *binder)
+{
+	switch (model->head)
+	{
+		case HEAD_BASE:
+		case HEAD_MASKED_LM:
+		case HEAD_CAUSAL_LM:
+			return true;
+		case HEAD_QUESTION_ANSWERING:
+			return bind_matrix(binder, &weights->classifier, 2, hidden, true, "qa_outputs");
+		case HEAD_NEXT_SENTENCE:
+		case HEAD_PRE_TRAINING:
+			return bind_matrix(binder, &weights->classifier, 2, hidden, true,
+							   "cls.seq_relationship");
+		default:
+			return bind_matrix(binder, &weights->classifier, head_outputs(model), hidden, true,
+							   "classifier");
+	}
+}
+
+static bool
 bert_bind(Model *model, void *out, Binder *binder)
 {
 	const BertConfig *config = model->config;
 	BertWeights		 *weights = out;
 	int				  hidden = config->hidden_size;
 
-	if (!bind_table(binder, &weights->word, config->vocab_size, hidden,
-					"embeddings.word_embeddings") ||
+	if (!bind_words(model, weights, binder) ||
 		(config->absolute_positions &&
 		 !bind_table(binder, &weights->position, config->max_positions, hidden,
 					 "embeddings.position_embeddings")) ||
@@ -193,15 +292,23 @@ bert_bind(Model *model, void *out, Binder *binder)
 				   "embeddings.LayerNorm"))
 		return false;
 	for (int i = 0; i < config->n_layers; i++)
-		if (!bind_layer(&weights->layers[i], config, i, binder))
+		if (!bind_layer(&weights->layers[i], config, i, binder) ||
+			(model->has_cross_attention &&
+			 !bind_cross_attention(&weights->layers[i].cross, hidden, i, binder)))
 			return false;
-	if (!bind_optional_matrix(binder, &weights->pooler, hidden, hidden, true, "pooler.dense"))
-		return false;
-	model->has_pooler = weights->pooler.panels != NULL;
-	return true;
+	return bind_pooler(model, weights, hidden, binder) &&
+		   bind_classifier(model, weights, hidden, binder);
 }
 
 /* ---- computing ---- */
+
+static size_t
+most_used(const Carver *a, const Carver *b, const Carver *c)
+{
+	size_t most = a->used > b->used ? a->used : b->used;
+
+	return c->used > most ? c->used : most;
+}
 
 /* Lays out a pass over a workspace, or counts its bytes when base is NULL. */
 static size_t
@@ -211,7 +318,7 @@ bert_state(BertState *state, const Model *model, char *base, int threads)
 	const Batch		 *batch = state->pass.batch;
 	int				  hidden = config->hidden_size, inner = config->intermediate_size;
 	int				  tokens = batch->n_tokens, keys = pass_keys(&state->pass, model->max_tokens);
-	Carver			  carver = {.base = base}, overlay;
+	Carver			  carver = {.base = base}, feed_forward, head;
 
 	carve_pass(&carver, &state->pass, hidden > inner ? hidden : inner,
 			   attention_floats(&config->attention, keys), threads);
@@ -219,11 +326,17 @@ bert_state(BertState *state, const Model *model, char *base, int threads)
 	state->hidden_states = carve_activations(&carver, tokens, hidden);
 	state->first = carve_activations(&carver, batch->n_seqs, hidden);
 	state->pooled = carve_activations(&carver, batch->n_seqs, hidden);
-	overlay = carver;
+	feed_forward = head = carver;
 	state->qkv = carve_activations(&carver, tokens, 3 * hidden);
 	state->context = carve_activations(&carver, tokens, hidden);
-	state->intermediate = carve_activations(&overlay, tokens, inner);
-	return carver.used > overlay.used ? carver.used : overlay.used;
+	state->encoder = carve_activations(&carver, batch->n_seqs * batch->source, 2 * hidden);
+	state->intermediate = carve_activations(&feed_forward, tokens, inner);
+	if (batch->logits != NULL)
+	{
+		state->chosen = carve_activations(&head, logit_rows(batch), hidden);
+		state->transformed = carve_activations(&head, logit_rows(batch), hidden);
+	}
+	return most_used(&carver, &feed_forward, &head);
 }
 
 static size_t
@@ -234,21 +347,66 @@ bert_workspace(const Model *model, const Batch *largest, int threads)
 	return bert_state(&state, model, NULL, threads);
 }
 
+/* x = LN(x + Wo · attention(x; encoder_states) + bo) */
+static bool
+bert_cross_attention(Pass *pass, const BertConfig *config, const BertLayer *layer, BertState *state)
+{
+	const BertCrossAttention *cross = &layer->cross;
+	Activations				 *x = &state->hidden_states, query = state->qkv;
+
+	query.n = config->hidden_size;
+	return linear(pass, &cross->query, x, &query, ACTIVATION_NONE, NULL) &&
+		   cross_attention(pass, &config->attention, &query, &cross->key_value, &state->encoder,
+						   &state->context) &&
+		   linear(pass, &cross->output, &state->context, x, ACTIVATION_NONE, x) &&
+		   layer_norm(pass, x, x, &cross->norm, config->layer_norm_eps, &layer->intermediate);
+}
+
 /* next is the matrix behind the layer, NULL behind the last. */
 static bool
 bert_layer(Pass *pass, const BertConfig *config, const BertLayer *layer, const Matrix *next,
 		   BertState *state)
 {
 	Activations *x = &state->hidden_states;
+	bool		 crossed = pass->batch->encoder_states != NULL;
 
 	return linear(pass, &layer->query_key_value, x, &state->qkv, ACTIVATION_NONE, NULL) &&
 		   attention(pass, &config->attention, &state->qkv, &layer->distance, &state->context) &&
 		   linear(pass, &layer->attention_output, &state->context, x, ACTIVATION_NONE, x) &&
 		   layer_norm(pass, x, x, &layer->attention_norm, config->layer_norm_eps,
-					  &layer->intermediate) &&
+					  crossed ? &layer->cross.query : &layer->intermediate) &&
+		   (!crossed || bert_cross_attention(pass, config, layer, state)) &&
 		   linear(pass, &layer->intermediate, x, &state->intermediate, config->hidden_act, NULL) &&
 		   linear(pass, &layer->output, &state->intermediate, x, ACTIVATION_NONE, x) &&
 		   layer_norm(pass, x, x, &layer->output_norm, config->layer_norm_eps, next);
+}
+
+/* Logits, as far as the batch wants them. */
+static bool
+bert_head(Pass *pass, const BertWeights *weights, BertState *state)
+{
+	const Batch *batch = pass->batch;
+	Activations *x = &state->hidden_states;
+
+	switch (pass->model->head)
+	{
+		case HEAD_BASE:
+			return true;
+		case HEAD_MASKED_LM:
+		case HEAD_CAUSAL_LM:
+			return head_transform(pass, &weights->lm, x, &state->chosen, &state->transformed);
+		case HEAD_PRE_TRAINING:
+			return head_transform(pass, &weights->lm, x, &state->chosen, &state->transformed) &&
+				   head_linear(pass, &weights->classifier, &state->pooled, batch->pair_logits);
+		case HEAD_TOKEN_CLASSIFICATION:
+		case HEAD_QUESTION_ANSWERING:
+			return head_tokens(pass, &weights->classifier, x, &state->chosen);
+		case HEAD_SEQUENCE_CLASSIFICATION:
+		case HEAD_MULTIPLE_CHOICE:
+		case HEAD_NEXT_SENTENCE:
+			return head_linear(pass, &weights->classifier, &state->pooled, batch->logits);
+	}
+	return true;
 }
 
 static bool
@@ -264,26 +422,35 @@ bert_forward(const Model *model, const Batch *batch, Workspace *workspace, const
 	EmbeddingPart	   parts[3] = {word_part(batch, &weights->word),
 								   {&weights->type, batch->token_type_ids, NULL},
 								   {&weights->position, batch->position_ids, NULL}};
-	bool			   pooled = batch->pooler && model->has_pooler;
+	bool			   pooled = model->has_pooler &&
+				  (batch->pooler || (batch->logits != NULL && takes_pooled(model->head)));
 
 	bert_state(&state, model, workspace->base, crew->size);
+	pass_masks(pass, false);
 	if (config->absolute_positions && batch->position_ids == NULL)
 	{
 		sequence_positions(batch, state.positions);
 		parts[2].index = state.positions;
 	}
 	if (!embeddings(pass, parts, config->absolute_positions ? 3 : 2, x) ||
-		!layer_norm(pass, x, x, &weights->norm, config->layer_norm_eps, &layers[0].query_key_value))
+		!layer_norm(pass, x, x, &weights->norm, config->layer_norm_eps,
+					&layers[0].query_key_value) ||
+		!capture_hidden_states(pass, x, 0))
 		return false;
-	for (int i = 0; i < config->n_layers; i++)
-		if (!bert_layer(pass, config, &layers[i],
-						i + 1 < config->n_layers ? &layers[i + 1].query_key_value : NULL, &state))
+	for (pass->layer = 0; pass->layer < config->n_layers; pass->layer++)
+	{
+		const BertLayer *layer = &layers[pass->layer];
+		bool			 last = pass->layer + 1 == config->n_layers;
+
+		if (!bert_layer(pass, config, layer, last ? NULL : &layer[1].query_key_value, &state) ||
+			!capture_hidden_states(pass, x, pass->layer + 1))
 			return false;
+	}
 	if (pooled && !pooler(pass, &weights->pooler, x, &state.first, &state.pooled))
 		return false;
 	*output =
 		(Output){.hidden_states = x->x, .ld = x->ld, .pooled = pooled ? state.pooled.x : NULL};
-	return true;
+	return bert_head(pass, weights, &state);
 }
 
 const Family family_bert = {

@@ -92,13 +92,21 @@ pass_keys(const Pass *pass, int limit)
 	return keys < limit ? keys : limit;
 }
 
-/* Numbers in a batch's masks: a row for each query or sequence, a column for each key. */
+/* Rows of a pass's mask for each sequence: for each query when a decoder's mask is one with the causal
+ * one. */
+static int
+mask_rows(const Batch *batch, bool causal)
+{
+	return causal ? batch->n_tokens / batch->n_seqs : batch->mask_rows;
+}
+
+/* Numbers in a pass's masks: a column for each key. */
 static size_t
-mask_size(const Batch *batch)
+mask_size(const Batch *batch, bool causal)
 {
 	if (batch->attention_mask == NULL)
 		return 0;
-	return (size_t) batch->n_seqs * (size_t) batch->mask_rows * (size_t) batch->max_keys;
+	return (size_t) batch->n_seqs * (size_t) mask_rows(batch, causal) * (size_t) batch->max_keys;
 }
 
 static size_t
@@ -112,7 +120,7 @@ encoder_mask_size(const Batch *batch)
 void
 carve_pass(Carver *carver, Pass *pass, int max_k, size_t scratch, int threads)
 {
-	size_t rows = (size_t) pass_rows(pass), mask = mask_size(pass->batch);
+	size_t rows = (size_t) pass_rows(pass), mask = mask_size(pass->batch, pass->model->is_decoder);
 	size_t encoder_mask = encoder_mask_size(pass->batch);
 
 	pass->mask = mask > 0 ? carve(carver, mask, sizeof(float)) : NULL;
@@ -124,21 +132,49 @@ carve_pass(Carver *carver, Pass *pass, int max_k, size_t scratch, int threads)
 	pass->scratch = carve(carver, pass->scratch_stride * (size_t) threads, sizeof(float));
 }
 
-/* The lowest float: what it is added to vanishes in the rounding. */
-static void
-mask_scores(const float *mask, size_t n, bool binary, float *scores)
+/* What is added to a score: with the lowest float it vanishes in the rounding. */
+static float
+mask_score(float mask, bool binary)
 {
-	for (size_t i = 0; i < n; i++)
-		scores[i] = (1.0f - (binary ? (float) (mask[i] != 0.0f) : mask[i])) * -FLT_MAX;
+	return (1.0f - (binary ? (float) (mask != 0.0f) : mask)) * -FLT_MAX;
+}
+
+/* A decoder's mask: what it hides, and what comes later. */
+static void
+causal_mask(Pass *pass, bool binary)
+{
+	const Batch *batch = pass->batch;
+	int			 keys = batch->max_keys;
+
+	for (int i = 0; i < batch->n_seqs; i++)
+	{
+		const float *mask = batch->attention_mask + (long) i * keys;
+
+		for (int query = 0; query < pass->mask_rows; query++)
+		{
+			float *row = pass->mask + ((long) i * pass->mask_rows + query) * keys;
+			int	   visible = query + 1 + keys - pass->mask_rows;
+
+			for (int j = 0; j < keys; j++)
+				row[j] = j < visible ? mask_score(mask[j], binary) : -FLT_MAX;
+		}
+	}
 }
 
 void
 pass_masks(Pass *pass, bool binary)
 {
 	const Batch *batch = pass->batch;
+	size_t		 n = mask_size(batch, false), n_encoder = encoder_mask_size(batch);
 
-	mask_scores(batch->attention_mask, mask_size(batch), binary, pass->mask);
-	mask_scores(batch->encoder_mask, encoder_mask_size(batch), binary, pass->encoder_mask);
+	pass->mask_rows = mask_rows(batch, pass->model->is_decoder);
+	if (n > 0 && pass->model->is_decoder && batch->mask_rows == 1)
+		causal_mask(pass, binary);
+	else
+		for (size_t i = 0; i < n; i++)
+			pass->mask[i] = mask_score(batch->attention_mask[i], binary);
+	for (size_t i = 0; i < n_encoder; i++)
+		pass->encoder_mask[i] = mask_score(batch->encoder_mask[i], binary);
 }
 
 /* ---- items ---- */

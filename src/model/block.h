@@ -49,6 +49,7 @@ typedef struct Pass
 	const Crew	  *crew;
 	int			   layer;		   /* the one that is computed: the family counts */
 	float		  *mask;		   /* (n_seqs, mask_rows, max_keys) added to scores, or NULL */
+	int			   mask_rows;	   /* 1, or one for each query: always so in a decoder */
 	float		  *encoder_mask;   /* (n_seqs, encoder_mask_rows, source) likewise */
 	uint8_t		  *quantised;	   /* (rows, k): the left side of an int8 product */
 	float		  *row_scale;	   /* (rows) */
@@ -72,7 +73,8 @@ extern int pass_keys(const Pass *pass, int limit);
 extern void carve_pass(Carver *carver, Pass *pass, int max_k, size_t scratch, int threads);
 
 /* Fills the masks that carve_pass laid out: (1 - mask) times the lowest float, as Transformers has it;
- * binary: any other value than 0 counts as 1. */
+ * binary: any other value than 0 counts as 1.  In a decoder, a mask for all queries becomes one with
+ * the causal one. */
 extern void pass_masks(Pass *pass, bool binary);
 
 /* ---- items, for those who write blocks ---- */

@@ -181,6 +181,42 @@ refuse_pruned_heads(const Params *config, Error *error)
 	return true;
 }
 
+static const Architecture *
+architecture_with_head(const Family *family, Head head)
+{
+	for (const Architecture *item = family->architectures; item->name != NULL; item++)
+		if (item->head == head)
+			return item;
+	return NULL;
+}
+
+const char *
+model_class_by_tensors(const Params *config, bool (*has)(const void *argument, const char *name),
+					   const void *argument)
+{
+	const ConfigParam  *named = params_find(config, "architectures");
+	const ConfigParam  *type = params_find(config, "model_type");
+	const ConfigParam  *decoder = params_find(config, "is_decoder");
+	const Family	   *family;
+	const Architecture *found, *causal;
+
+	if ((named != NULL && named->type == PARAM_LIST && strchr(named->string, '"') != NULL) ||
+		type == NULL || type->type != PARAM_STRING)
+		return NULL;
+	family = family_find(type->string);
+	found = family != NULL ? family->architectures : NULL;
+	while (found != NULL && found->name != NULL &&
+		   !(found->evidence != NULL && has(argument, found->evidence)))
+		found++;
+	if (found == NULL || found->name == NULL)
+		return NULL;
+	causal = architecture_with_head(family, HEAD_CAUSAL_LM);
+	if (found->head == HEAD_MASKED_LM && causal != NULL && decoder != NULL &&
+		decoder->type == PARAM_BOOL && decoder->integer != 0)
+		found = causal;
+	return found->name;
+}
+
 /* Keys of an object: "<prefix>0", "<prefix>1", ... */
 static int
 count_keys(const Params *config, const char *prefix)
@@ -379,13 +415,14 @@ model_check(const Model *model, const Batch *batch, Error *error)
 	for (int i = 0; i < batch->n_seqs; i++)
 	{
 		long length = (long) batch->offsets[i + 1] - batch->offsets[i];
+		long keys = length + (batch->caches != NULL ? batch->caches[i].length : 0);
 
 		if (length < 1)
 			return error_set(error, ERR_ARGUMENT,
 							 "sequence %d has %ld tokens, but at least 1 is needed", i, length);
-		if (length > model->max_tokens)
+		if (keys > model->max_tokens)
 			return error_set(error, ERR_LIMIT,
-							 "sequence %d has %ld tokens, but at most %d are allowed", i, length,
+							 "sequence %d has %ld tokens, but at most %d are allowed", i, keys,
 							 model->max_tokens);
 		if (batch->offsets[i + 1] > batch->n_tokens)
 			return error_set(error, ERR_ARGUMENT, "sequence %d ends at token %d of %d", i,
@@ -393,10 +430,14 @@ model_check(const Model *model, const Batch *batch, Error *error)
 		if (!check_values(batch, i, "input id", batch->input_ids, model->vocab_size, error) ||
 			!check_values(batch, i, "token type id", batch->token_type_ids, model->type_vocab_size,
 						  error) ||
-			!check_values(batch, i, "position id", batch->position_ids, model->n_positions, error))
+			!check_values(batch, i, "position id", batch->position_ids, model->n_positions,
+						  error) ||
+			!check_values(batch, i, "shape id", batch->shape_ids, model->shape_vocab_size, error) ||
+			!check_values(batch, i, "pronunciation id", batch->pronunciation_ids,
+						  model->pronunciation_vocab_size, error))
 			return false;
 	}
-	return true;
+	return model->family->check == NULL || model->family->check(model, batch, error);
 }
 
 size_t

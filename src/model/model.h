@@ -183,8 +183,8 @@ typedef struct Batch
 	const float	  *encoder_states;	  /* (n_seqs, source, layer_size) */
 	const float	  *encoder_mask;	  /* (n_seqs, encoder_mask_rows, source) */
 	int			   encoder_mask_rows;
-	Cache		  *caches;	 /* (n_seqs): the tokens follow what is there, and are added */
-	int			   max_keys; /* most keys of one sequence, cached ones included; 0: no caches */
+	Cache		  *caches; /* (n_seqs): the tokens follow what is there, and are added */
+	int max_keys; /* most keys of one sequence, cached ones included; 0: n_tokens at most */
 
 	/* outputs */
 	float		  *logits;			 /* (n_logit_rows, n_outputs): the head is computed */
@@ -255,6 +255,7 @@ typedef struct Model
 	int			n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
 	int			pad_token_id;
 	bool		has_cross_attention;
+	bool		has_pair_logits;   /* BertForPreTraining: a second output */
 	bool		labels_drop_cache; /* with labels the class returns no cache */
 	bool		has_pooler;		   /* known once the weights are bound */
 	CacheLayout cache;			   /* of a decoder */
@@ -310,6 +311,12 @@ extern const Family		  *family_find(const char *model_type);
  * failure too. */
 extern bool model_configure(Model *model, const Params *config, const char *architecture,
 							Error *error);
+
+/* The class that a checkpoint's tensors tell (has(argument, name): there is one of that name), for a
+ * config.json that names none; NULL: it does, or no head is to be seen. */
+extern const char *model_class_by_tensors(const Params *config,
+										  bool (*has)(const void *argument, const char *name),
+										  const void *argument);
 
 /* Has the family name every tensor of a configured model to a binder: an importer's, or the
  * image's. */

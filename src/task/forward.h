@@ -1,9 +1,10 @@
 /*
  * forward.h: one call of a model as Transformers' classes are called: arrays in, arrays and a loss out.
  *
- * All arrays are row-major, batch first, as infer.forward has them.  Checking and sizing need a configured
- * model only (model_configure, no weights): a backend does both before it sends anything.  Computing needs a bound
- * one and runs in the engine.  Losses are those of section "Losses" of the specification, summed in double.
+ * All arrays are row-major, batch first, as infer.forward has them; one for a batch of one may come without
+ * that dimension.  Checking and sizing need a model that was opened (kernels may be NULL): a backend does
+ * both before it sends anything.  Computing runs in the engine.  Losses are those of Transformers' classes,
+ * summed in double.
  */
 #ifndef TASK_FORWARD_H
 #define TASK_FORWARD_H
@@ -29,7 +30,6 @@ typedef struct DoubleArray
 {
 	const double *data;
 	int			  rank, dims[FORWARD_MAX_RANK];
-	bool integers; /* every value is whole and was written as one: class indices, not targets */
 } DoubleArray;
 
 typedef struct ForwardInputs
@@ -49,7 +49,7 @@ typedef struct ForwardInputs
 	IntArray   attack_input_ids, attack_token_type_ids, attack_input_shape_ids,
 		attack_input_pronunciation_ids;
 	FloatArray	   attack_attention_mask;
-	const uint8_t *past; /* what an earlier call returned; NULL: none */
+	const uint8_t *past; /* what an earlier call returned, 4-byte aligned; NULL: none */
 	size_t		   past_size;
 	int			   use_cache; /* -1: the config's default */
 	bool		   output_hidden_states, output_attentions;
@@ -71,7 +71,7 @@ typedef struct ForwardOutputs
 		attentions, cross_attentions;
 	OutputArray seq_relationship_logits; /* BertForPreTraining */
 	size_t		past_size;				 /* bytes; 0: no cache is returned */
-	uint8_t	   *past;					 /* (past_size), the caller's */
+	uint8_t	   *past;					 /* (past_size), the caller's, 4-byte aligned */
 } ForwardOutputs;
 
 /* Checks rank, batch, lengths, ids, labels, masks, cache against each other and the model, and sizes every output; data
