@@ -420,10 +420,10 @@ model_check(const Model *model, const Batch *batch, Error *error)
 		if (length < 1)
 			return error_set(error, ERR_ARGUMENT,
 							 "sequence %d has %ld tokens, but at least 1 is needed", i, length);
-		if (keys > model->max_tokens)
+		if (keys > model->max_columns)
 			return error_set(error, ERR_LIMIT,
 							 "sequence %d has %ld tokens, but at most %d are allowed", i, keys,
-							 model->max_tokens);
+							 model->max_columns);
 		if (batch->offsets[i + 1] > batch->n_tokens)
 			return error_set(error, ERR_ARGUMENT, "sequence %d ends at token %d of %d", i,
 							 batch->offsets[i + 1], batch->n_tokens);

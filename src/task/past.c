@@ -58,7 +58,7 @@ past_read(const Model *model, const uint8_t *data, size_t size, Past *past, Erro
 						 (unsigned long long) header.model,
 						 (unsigned long long) model->image->checksum);
 	if (header.n_seqs < 1 || header.length < 1 || header.source < 0 ||
-		header.length > model->max_tokens ||
+		header.length > model->max_columns ||
 		past_size(model, header.n_seqs, header.length, header.source) != size)
 		return error_set(error, ERR_DATA, "past has %zu bytes, but %d sequences of %d tokens", size,
 						 header.n_seqs, header.length);

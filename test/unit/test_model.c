@@ -80,11 +80,8 @@ class_is_the_options_then_the_configs_then_the_base(void **state)
 	Error			  error;
 	(void) state;
 
-	refuse(with_head, 2, NULL, ERR_UNSUPPORTED,
-		   "architecture \"BertForMaskedLM\" is not supported");
-	assert_false(model_configure(&model, &params, NULL, &error));
-	assert_string_equal(
-		error.hint, "Set option architecture to \"BertModel\" to use the model without its head.");
+	TEST_MUST(model_configure(&model, &params, NULL, &error), error);
+	assert_int_equal(model.head, HEAD_MASKED_LM);
 	model_close(&model);
 	TEST_MUST(model_configure(&model, &params, "BertModel", &error), error);
 	assert_int_equal(model.head, HEAD_BASE);
