@@ -320,6 +320,8 @@ get_memo(Machine *machine, uint32_t index)
 static bool
 append(Machine *machine, PickleValue *container, PickleValue *const *items, int n)
 {
+	if (n == 0)
+		return true;
 	if (n > MAX_VALUES - container->n)
 		return exceeded(machine, "items", MAX_VALUES);
 	if (!grow(machine, &container->items, &container->capacity, container->n, container->n + n))
