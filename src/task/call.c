@@ -42,15 +42,51 @@ refuse(const Reader *reader, bool given, const char *name)
 							   reader->model->architecture, name);
 }
 
+/* RoCBertForPreTraining, whose labels are texts. */
+static bool
+has_contrast(const Model *model)
+{
+	return model->head == HEAD_PRE_TRAINING && !model->has_pair_logits;
+}
+
+static bool
+refuse_contrast(const Reader *reader)
+{
+	const ForwardInputs *in = reader->inputs;
+	const struct
+	{
+		const char *name;
+		const void *data;
+	} arguments[] = {
+		{"labels_input_ids", in->labels_input_ids.data},
+		{"labels_token_type_ids", in->labels_token_type_ids.data},
+		{"labels_input_shape_ids", in->labels_input_shape_ids.data},
+		{"labels_input_pronunciation_ids", in->labels_input_pronunciation_ids.data},
+		{"labels_attention_mask", in->labels_attention_mask.data},
+		{"attack_input_ids", in->attack_input_ids.data},
+		{"attack_token_type_ids", in->attack_token_type_ids.data},
+		{"attack_input_shape_ids", in->attack_input_shape_ids.data},
+		{"attack_input_pronunciation_ids", in->attack_input_pronunciation_ids.data},
+		{"attack_attention_mask", in->attack_attention_mask.data},
+	};
+
+	for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
+		if (!refuse(reader, arguments[i].data != NULL && !has_contrast(reader->model),
+					arguments[i].name))
+			return false;
+	return true;
+}
+
 static bool
 refuse_arguments(const Reader *reader)
 {
 	const ForwardInputs *in = reader->inputs;
 	const Model			*model = reader->model;
 	Head				 head = model->head;
-	bool				 contrast = head == HEAD_PRE_TRAINING && !model->has_pair_logits;
+	bool				 contrast = has_contrast(model);
 
-	return refuse(reader, in->token_type_ids.data != NULL && model->type_vocab_size == 0,
+	return refuse_contrast(reader) &&
+		   refuse(reader, in->token_type_ids.data != NULL && model->type_vocab_size == 0,
 				  "token_type_ids") &&
 		   refuse(reader, in->position_ids.data != NULL && model->n_positions == 0,
 				  "position_ids") &&
@@ -428,6 +464,24 @@ read_pair_labels(const Reader *reader)
 	return true;
 }
 
+/* labels_input_ids, and whether there is an attack to compare with. */
+static bool
+read_contrast(const Reader *reader)
+{
+	const IntArray *labels = &reader->inputs->labels_input_ids;
+	bool			attack = reader->inputs->attack_input_ids.data != NULL;
+
+	if (labels->data == NULL)
+		return true;
+	if (!check_by_token(reader, "labels_input_ids", labels->dims, labels->rank))
+		return false;
+	for (int i = 0; i < reader->call->n_tokens; i++)
+		if (!check_class(reader, "labels_input_ids", labels->data[i], reader->model->vocab_size))
+			return false;
+	reader->call->loss = attack ? LOSS_CONTRAST : LOSS_TOKENS;
+	return true;
+}
+
 static bool
 read_spans(const Reader *reader)
 {
@@ -475,6 +529,8 @@ read_labels(const Reader *reader)
 				reader->call->loss = LOSS_CLASSES;
 			return !given || read_item_labels(reader, 2);
 		case HEAD_PRE_TRAINING:
+			if (has_contrast(model))
+				return read_contrast(reader);
 			if (given && !read_token_labels(reader, LOSS_PRE_TRAINING, model->vocab_size))
 				return false;
 			if (reader->call->pair_labels == NULL)
@@ -503,4 +559,42 @@ call_read(Call *call, const Model *model, const ForwardInputs *inputs, Error *er
 		   read_mask(&reader, "attention_mask", &inputs->attention_mask, call->keys,
 					 &call->mask_rows) &&
 		   read_head_mask(&reader) && read_encoder(&reader) && read_labels(&reader);
+}
+
+ForwardInputs
+contrast_inputs(const ForwardInputs *in, Contrast contrast, const int32_t *target_ids)
+{
+	ForwardInputs labels = {.input_ids = in->labels_input_ids,
+							.token_type_ids = in->labels_token_type_ids,
+							.attention_mask = in->labels_attention_mask,
+							.input_shape_ids = in->labels_input_shape_ids,
+							.input_pronunciation_ids = in->labels_input_pronunciation_ids};
+	ForwardInputs attack = {.input_ids = in->attack_input_ids,
+							.token_type_ids = in->attack_token_type_ids,
+							.attention_mask = in->attack_attention_mask,
+							.input_shape_ids = in->attack_input_shape_ids,
+							.input_pronunciation_ids = in->attack_input_pronunciation_ids};
+
+	labels.input_ids.data = target_ids;
+	return contrast == CONTRAST_LABELS ? labels : attack;
+}
+
+bool
+contrast_read(Call *contrast, const Call *call, Contrast which, const ForwardInputs *inputs,
+			  Error *error)
+{
+	const char *name = which == CONTRAST_LABELS ? "labels" : "attack";
+
+	if (!call_read(contrast, call->model, inputs, error))
+	{
+		Error reason = *error;
+
+		error_set(error, reason.code, "%s: %.450s", name, reason.message);
+		if (reason.detail[0] != '\0')
+			error_detail(error, "%s", reason.detail);
+		return false;
+	}
+	return contrast->n_seqs == call->n_seqs ||
+		   error_set(error, ERR_ARGUMENT, "%s_input_ids have a batch of %d, but the input of %d",
+					 name, contrast->n_seqs, call->n_seqs);
 }

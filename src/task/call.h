@@ -14,12 +14,14 @@
 typedef enum LossKind
 {
 	LOSS_NONE,
-	LOSS_CLASSES,	  /* class indices */
-	LOSS_NEXT_TOKENS, /* class indices, those of the next position */
-	LOSS_SQUARES,	  /* numbers */
-	LOSS_EACH_LABEL,  /* a number for each label */
-	LOSS_SPANS,		  /* start and end positions */
-	LOSS_PRE_TRAINING /* token ids, and next_sentence_label */
+	LOSS_CLASSES,	   /* class indices */
+	LOSS_NEXT_TOKENS,  /* class indices, those of the next position */
+	LOSS_SQUARES,	   /* numbers */
+	LOSS_EACH_LABEL,   /* a number for each label */
+	LOSS_SPANS,		   /* start and end positions */
+	LOSS_PRE_TRAINING, /* token ids, and next_sentence_label */
+	LOSS_TOKENS,	   /* labels_input_ids */
+	LOSS_CONTRAST	   /* those, and what attack_input_ids are like */
 } LossKind;
 
 typedef struct Call
@@ -42,5 +44,21 @@ typedef struct Call
 /* Fills a call from arguments; false with an error that names what disagrees.  Values of ids are left to
  * model_check(). */
 extern bool call_read(Call *call, const Model *model, const ForwardInputs *inputs, Error *error);
+
+/* The texts that RoCBert's contrastive loss compares with the input: labels_* and attack_*. */
+typedef enum Contrast
+{
+	CONTRAST_LABELS,
+	CONTRAST_ATTACK,
+	CONTRASTS
+} Contrast;
+
+/* Their arguments as those of a call; target_ids stand for labels_input_ids without ignored ones. */
+extern ForwardInputs contrast_inputs(const ForwardInputs *inputs, Contrast contrast,
+									 const int32_t *target_ids);
+
+/* Reads one of them; it must have the batch of the call that it belongs to. */
+extern bool contrast_read(Call *contrast, const Call *call, Contrast which,
+						  const ForwardInputs *inputs, Error *error);
 
 #endif

@@ -14,6 +14,7 @@
 #include "task/call.h"
 #include "task/loss.h"
 
+#define CONTRAST_SCALE 100.0
 #define OUTPUT_MAX_BYTES (((size_t) 1 << 30) - 4096) /* what one SQL value can hold */
 
 /* ---- planning: the outputs ---- */
@@ -112,13 +113,16 @@ plan_outputs(const Call *call, ForwardOutputs *outputs, Error *error)
 
 typedef struct Layout
 {
-	int32_t *offsets;	/* (n_seqs + 1) */
-	Cache	*caches;	/* (n_seqs), with caches */
-	float	*head_mask; /* (n_layers, n_heads), when one for all layers is given */
-	int32_t *labels;	/* (n_labels) class indices */
-	double	*losses;	/* (n_labels) */
-	float	*spans;		/* (n_tokens, 2): logits of a question answering */
-	uint8_t *past;		/* caches that are not returned */
+	int32_t *offsets;	 /* (n_seqs + 1) */
+	Cache	*caches;	 /* (n_seqs), with caches */
+	float	*head_mask;	 /* (n_layers, n_heads), when one for all layers is given */
+	int32_t *labels;	 /* (n_labels) class indices */
+	double	*losses;	 /* (n_labels) */
+	float	*spans;		 /* (n_tokens, 2): logits of a question answering */
+	int32_t *target_ids; /* (n_tokens) RoCBert's labels without ignored ones */
+	float	*pooled;	 /* (1 + CONTRASTS, n_seqs, hidden) with those it compares */
+	float	*similar;	 /* (n_seqs, n_seqs) */
+	uint8_t *past;		 /* caches that are not returned */
 	size_t	 past_size;
 	size_t	 used; /* bytes, and where the family's workspace begins */
 } Layout;
@@ -134,6 +138,8 @@ label_count(const Call *call)
 													   : (size_t) call->n_seqs;
 		case LOSS_NEXT_TOKENS:
 		case LOSS_PRE_TRAINING:
+		case LOSS_TOKENS:
+		case LOSS_CONTRAST:
 			return (size_t) call->n_tokens;
 		case LOSS_SPANS:
 			return (size_t) call->n_seqs;
@@ -147,7 +153,7 @@ lay_out(const Call *call, char *base)
 {
 	const Model *model = call->model;
 	Carver		 carver = {.base = base};
-	size_t		 n_labels = label_count(call);
+	size_t		 n_labels = label_count(call), n_seqs = (size_t) call->n_seqs;
 	Layout		 layout = {.offsets = carve(&carver, (size_t) call->n_seqs + 1, sizeof(int32_t))};
 
 	if (call->cached)
@@ -162,6 +168,13 @@ lay_out(const Call *call, char *base)
 	}
 	if (model->head == HEAD_QUESTION_ANSWERING)
 		layout.spans = carve(&carver, (size_t) call->n_tokens * 2, sizeof(float));
+	if (call->loss == LOSS_CONTRAST)
+	{
+		layout.target_ids = carve(&carver, (size_t) call->n_tokens, sizeof(int32_t));
+		layout.pooled =
+			carve(&carver, (1 + CONTRASTS) * n_seqs * (size_t) model->hidden_size, sizeof(float));
+		layout.similar = carve(&carver, n_seqs * n_seqs, sizeof(float));
+	}
 	if (call->cached && !call->returns_past)
 	{
 		layout.past_size = past_size(model, call->n_seqs, call->keys, call->source);
@@ -183,7 +196,8 @@ make_batch(const Call *call, const Layout *layout)
 				   .input_ids = in->input_ids.data,
 				   .token_type_ids = in->token_type_ids.data,
 				   .position_ids = in->position_ids.data,
-				   .pooler = call->model->head == HEAD_BASE && call->model->has_pooler,
+				   .pooler = call->model->has_pooler && (call->model->head == HEAD_BASE ||
+														 call->model->head == HEAD_PRE_TRAINING),
 				   .inputs_embeds = in->inputs_embeds.data,
 				   .shape_ids = in->input_shape_ids.data,
 				   .pronunciation_ids = in->input_pronunciation_ids.data,
@@ -226,16 +240,113 @@ check_values(const Call *call, Error *error)
 	return ok;
 }
 
+/* labels_input_ids as a text: what is ignored becomes padding. */
+static void
+fill_targets(const Call *call, int32_t *target_ids)
+{
+	const int32_t *labels = call->inputs->labels_input_ids.data;
+
+	for (int i = 0; i < call->n_tokens; i++)
+		target_ids[i] = labels[i] != LABEL_IGNORED ? labels[i] : call->model->pad_token_id;
+}
+
+/* Reads and checks the texts that a contrastive loss compares. */
+static bool
+check_contrasts(const Call *call, Error *error)
+{
+	int32_t *target_ids;
+	bool	 ok = true;
+
+	if (call->loss != LOSS_CONTRAST)
+		return true;
+	target_ids = malloc((size_t) call->n_tokens * sizeof *target_ids);
+	if (target_ids == NULL)
+		return error_set(error, ERR_MEMORY, "out of memory for checking %d tokens", call->n_tokens);
+	fill_targets(call, target_ids);
+	for (Contrast which = 0; ok && which < CONTRASTS; which++)
+	{
+		ForwardInputs inputs = contrast_inputs(call->inputs, which, target_ids);
+		Call		  contrast;
+
+		ok =
+			contrast_read(&contrast, call, which, &inputs, error) && check_values(&contrast, error);
+	}
+	free(target_ids);
+	return ok;
+}
+
 bool
 forward_plan(const Model *model, const ForwardInputs *inputs, ForwardOutputs *outputs, Error *error)
 {
 	Call call;
 
 	return call_read(&call, model, inputs, error) && check_values(&call, error) &&
-		   plan_outputs(&call, outputs, error);
+		   check_contrasts(&call, error) && plan_outputs(&call, outputs, error);
 }
 
 /* ---- computing ---- */
+
+/* Pointers that stand for those of a run, where only sizes are asked for. */
+static void
+stand_in(const Call *call, const ForwardOutputs *outputs, Batch *batch)
+{
+	static float any;
+	static Cache any_cache;
+
+	if (call->cached)
+		batch->caches = &any_cache;
+	if (call->inputs->head_mask.data != NULL)
+		batch->head_mask = &any;
+	if (outputs->logits.n > 0 || outputs->start_logits.n > 0)
+		batch->logits = &any;
+	if (outputs->seq_relationship_logits.n > 0)
+		batch->pair_logits = &any;
+	if (outputs->hidden_states.n > 0)
+		batch->hidden_states = &any;
+	if (outputs->attentions.n > 0)
+		batch->attentions = &any;
+	if (outputs->cross_attentions.n > 0)
+		batch->cross_attentions = &any;
+}
+
+/* Bytes of a run: its layout and the family's workspace, or behind the layout those of the texts it
+ * compares; 0 when that overflows. */
+static size_t
+run_size(const Call *call, const ForwardOutputs *outputs, int threads)
+{
+	const Family *family = call->model->family;
+	Layout		  layout = lay_out(call, NULL);
+	Batch		  batch = make_batch(call, &layout);
+	size_t		  most, size;
+
+	stand_in(call, outputs, &batch);
+	most = family->workspace(call->model, &batch, threads);
+	for (Contrast which = 0; call->loss == LOSS_CONTRAST && which < CONTRASTS; which++)
+	{
+		ForwardInputs  inputs = contrast_inputs(call->inputs, which, call->inputs->input_ids.data);
+		ForwardOutputs none = {.past_size = 0};
+		Call		   contrast;
+		Error		   error;
+
+		if (!contrast_read(&contrast, call, which, &inputs, &error))
+			return 0;
+		size = run_size(&contrast, &none, threads);
+		most = size > most ? size : most;
+	}
+	return __builtin_add_overflow(layout.used, most, &size) ? 0 : size;
+}
+
+size_t
+forward_workspace(const Model *model, const ForwardInputs *inputs, int threads)
+{
+	ForwardOutputs outputs;
+	Call		   call;
+	Error		   error;
+
+	if (!call_read(&call, model, inputs, &error) || !plan_outputs(&call, &outputs, &error))
+		return 0;
+	return run_size(&call, &outputs, threads);
+}
 
 /* Where an output goes that a plan sized; NULL: it is none of this call's. */
 static float *
@@ -244,43 +355,17 @@ destination(const OutputArray *array)
 	return array->n > 0 ? array->data : NULL;
 }
 
-/* What a batch like this one writes, so that the family lays it out; with a run's outputs, where. */
+/* Where a run's batch writes. */
 static void
-add_outputs(const Call *call, const Layout *layout, ForwardOutputs *outputs, Batch *batch)
+add_outputs(const Layout *layout, const ForwardOutputs *outputs, Batch *batch)
 {
-	if (call->model->head == HEAD_QUESTION_ANSWERING)
+	batch->logits = destination(&outputs->logits);
+	if (outputs->start_logits.n > 0)
 		batch->logits = layout->spans;
-	else
-		batch->logits = destination(&outputs->logits);
 	batch->pair_logits = destination(&outputs->seq_relationship_logits);
 	batch->hidden_states = destination(&outputs->hidden_states);
 	batch->attentions = destination(&outputs->attentions);
 	batch->cross_attentions = destination(&outputs->cross_attentions);
-}
-
-size_t
-forward_workspace(const Model *model, const ForwardInputs *inputs, int threads)
-{
-	static float   any;
-	ForwardOutputs outputs;
-	Layout		   layout;
-	Batch		   batch;
-	Call		   call;
-	Error		   error;
-	size_t		   size;
-
-	if (!call_read(&call, model, inputs, &error) || !plan_outputs(&call, &outputs, &error))
-		return 0;
-	layout = lay_out(&call, NULL);
-	batch = make_batch(&call, &layout);
-	outputs.logits.data = &any;
-	outputs.seq_relationship_logits.data = &any;
-	layout.spans = &any;
-	add_outputs(&call, &layout, &outputs, &batch);
-	if (__builtin_add_overflow(layout.used, model->family->workspace(model, &batch, threads),
-							   &size))
-		return 0;
-	return size;
 }
 
 /* Puts the caches where they are to be: into the result, or the workspace. */
@@ -337,6 +422,12 @@ class_labels(const DoubleArray *given, size_t n, int32_t *labels)
 		labels[i] = (int32_t) given->data[i];
 }
 
+static void
+copy_labels(const IntArray *given, size_t n, int32_t *labels)
+{
+	memcpy(labels, given->data, n * sizeof *labels);
+}
+
 /* The cross-entropy of rows of `width` logits, n of them. */
 static double
 mean_loss(const Layout *layout, const float *logits, int width, int n, const Crew *crew)
@@ -364,7 +455,7 @@ shift_labels(const Call *call, int32_t *labels)
 static double
 pair_loss(const Call *call, const Layout *layout, const float *logits, const Crew *crew)
 {
-	memcpy(layout->labels, call->pair_labels->data, (size_t) call->n_seqs * sizeof(int32_t));
+	copy_labels(call->pair_labels, (size_t) call->n_seqs, layout->labels);
 	return mean_loss(layout, logits, 2, call->n_seqs, crew);
 }
 
@@ -390,6 +481,25 @@ span_loss(const Call *call, const Layout *layout, const IntArray *positions, int
 	return loss_classes(&classes, crew);
 }
 
+/* Each sequence's vector shall be more like that of its own attack than like another's, and so shall that
+ * of its labels (Su et al. 2022). */
+static double
+contrast_loss(const Call *call, const Layout *layout, const Crew *crew)
+{
+	int			 n = call->n_seqs, width = call->model->hidden_size;
+	const float *pooled = layout->pooled, *labels = pooled + (long) n * width;
+	const float *attack = labels + (long) n * width;
+	double		 sum = 0.0;
+
+	for (int i = 0; i < n; i++)
+		layout->labels[i] = i;
+	loss_cosines(pooled, attack, n, width, CONTRAST_SCALE, layout->similar);
+	sum += mean_loss(layout, layout->similar, n, n, crew);
+	loss_cosines(labels, attack, n, width, CONTRAST_SCALE, layout->similar);
+	sum += mean_loss(layout, layout->similar, n, n, crew);
+	return sum / 2.0;
+}
+
 static double
 compute_loss(const Call *call, const Layout *layout, const ForwardOutputs *outputs,
 			 const Crew *crew)
@@ -398,6 +508,7 @@ compute_loss(const Call *call, const Layout *layout, const ForwardOutputs *outpu
 	const OutputArray	*logits = &outputs->logits;
 	int					 width = logits->rank > 0 ? logits->dims[logits->rank - 1] : 0;
 	int					 rows = width > 0 ? (int) (logits->n / (size_t) width) : 0;
+	double				 loss;
 
 	switch (call->loss)
 	{
@@ -421,13 +532,14 @@ compute_loss(const Call *call, const Layout *layout, const ForwardOutputs *outpu
 					span_loss(call, layout, &in->end_positions, 1, crew)) /
 				   2.0;
 		case LOSS_PRE_TRAINING:
-		{
-			double tokens;
-
 			class_labels(&in->labels, (size_t) rows, layout->labels);
-			tokens = mean_loss(layout, logits->data, width, rows, crew);
-			return tokens + pair_loss(call, layout, outputs->seq_relationship_logits.data, crew);
-		}
+			loss = mean_loss(layout, logits->data, width, rows, crew);
+			return loss + pair_loss(call, layout, outputs->seq_relationship_logits.data, crew);
+		case LOSS_TOKENS:
+		case LOSS_CONTRAST:
+			copy_labels(&in->labels_input_ids, (size_t) rows, layout->labels);
+			loss = mean_loss(layout, logits->data, width, rows, crew);
+			return call->loss == LOSS_TOKENS ? loss : loss + contrast_loss(call, layout, crew);
 	}
 	return NAN;
 }
@@ -464,13 +576,68 @@ check_outputs(const ForwardOutputs *planned, const ForwardOutputs *outputs, Erro
 		   error_set(error, ERR_ARGUMENT, "the outputs are not those of these inputs' plan");
 }
 
+/* Computes one batch of a run behind its layout. */
+static bool
+run_batch(const Call *call, const Layout *layout, const Batch *batch, const Workspace *workspace,
+		  const Crew *crew, Output *output, Error *error)
+{
+	Workspace rest = {.base = workspace->base + layout->used,
+					  .size = workspace->size - layout->used};
+
+	if (!model_check(call->model, batch, error))
+		return false;
+	return model_forward(call->model, batch, &rest, crew, output) ||
+		   error_set(error, ERR_CANCELLED, "the computation was cancelled");
+}
+
+static void
+keep_pooled(const Call *call, const Output *output, float *pooled)
+{
+	OutputArray to = {.rank = 2,
+					  .dims = {call->n_seqs, call->model->hidden_size},
+					  .n = (size_t) call->n_seqs * (size_t) call->model->hidden_size,
+					  .data = pooled};
+
+	copy_rows(output->pooled, output->ld, &to);
+}
+
+/* The vectors of the texts that a contrastive loss compares, behind that of the input. */
+static bool
+run_contrasts(const Call *call, const Layout *layout, const Workspace *workspace, const Crew *crew,
+			  Error *error)
+{
+	Workspace rest = {.base = workspace->base + layout->used,
+					  .size = workspace->size - layout->used};
+	float	 *pooled = layout->pooled;
+
+	fill_targets(call, layout->target_ids);
+	for (Contrast which = 0; which < CONTRASTS; which++)
+	{
+		ForwardInputs inputs = contrast_inputs(call->inputs, which, layout->target_ids);
+		Layout		  inner;
+		Output		  output;
+		Batch		  batch;
+		Call		  contrast;
+
+		if (!contrast_read(&contrast, call, which, &inputs, error))
+			return false;
+		inner = lay_out(&contrast, rest.base);
+		fill_offsets(&contrast, inner.offsets);
+		batch = make_batch(&contrast, &inner);
+		if (!run_batch(&contrast, &inner, &batch, &rest, crew, &output, error))
+			return false;
+		pooled += (long) call->n_seqs * call->model->hidden_size;
+		keep_pooled(call, &output, pooled);
+	}
+	return true;
+}
+
 bool
 forward_run(const Model *model, const ForwardInputs *inputs, Workspace *workspace, const Crew *crew,
 			ForwardOutputs *outputs, Error *error)
 {
 	size_t		   needed = forward_workspace(model, inputs, crew->size);
 	ForwardOutputs planned;
-	Workspace	   rest;
 	Layout		   layout;
 	Output		   output;
 	Batch		   batch;
@@ -483,22 +650,24 @@ forward_run(const Model *model, const ForwardInputs *inputs, Workspace *workspac
 		return error_set(error, ERR_MEMORY, "a workspace has %zu bytes, but %zu are needed",
 						 workspace->size, needed);
 	layout = lay_out(&call, workspace->base);
-	rest =
-		(Workspace){.base = workspace->base + layout.used, .size = workspace->size - layout.used};
 	fill_offsets(&call, layout.offsets);
 	repeat_head_mask(&call, layout.head_mask);
 	begin_caches(&call, &layout, outputs);
 	batch = make_batch(&call, &layout);
-	add_outputs(&call, &layout, outputs, &batch);
-	if (!model_check(model, &batch, error))
+	add_outputs(&layout, outputs, &batch);
+	if (!run_batch(&call, &layout, &batch, workspace, crew, &output, error))
 		return false;
-	if (!model_forward(model, &batch, &rest, crew, &output))
-		return error_set(error, ERR_CANCELLED, "the computation was cancelled");
 	copy_rows(output.hidden_states, output.ld, &outputs->last_hidden_state);
 	copy_rows(output.pooled, output.ld, &outputs->pooler_output);
 	split_spans(&call, layout.spans, outputs);
 	if (call.returns_past)
 		past_finish(model, outputs->past, call.n_seqs, call.keys, call.source);
+	if (call.loss == LOSS_CONTRAST)
+	{
+		keep_pooled(&call, &output, layout.pooled);
+		if (!run_contrasts(&call, &layout, workspace, crew, error))
+			return false;
+	}
 	outputs->has_loss = call.loss != LOSS_NONE;
 	outputs->loss = (float) compute_loss(&call, &layout, outputs, crew);
 	return true;

@@ -76,3 +76,35 @@ loss_each_label(const float *z, const double *y, long n)
 	}
 	return sum / (double) n;
 }
+
+static double
+dot(const float *a, const float *b, int n)
+{
+	double sum = 0.0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) a[i] * (double) b[i];
+	return sum;
+}
+
+/* The length of a vector, or what torch.nn.functional.normalize divides a shorter one by. */
+static double
+length_of(const float *x, int n)
+{
+	double length = sqrt(dot(x, x, n));
+
+	return length > 1e-12 ? length : 1e-12;
+}
+
+void
+loss_cosines(const float *a, const float *b, int n, int width, double scale, float *similar)
+{
+	for (long i = 0; i < n; i++)
+		for (long j = 0; j < n; j++)
+		{
+			const float *x = a + i * width, *y = b + j * width;
+
+			similar[i * n + j] =
+				(float) (scale * dot(x, y, width) / (length_of(x, width) * length_of(y, width)));
+		}
+}

@@ -32,4 +32,8 @@ extern double loss_squares(const float *z, const double *y, long n);
 /* The mean of max(z, 0) - z y + ln(1 + e^-|z|) over n numbers: every label for itself. */
 extern double loss_each_label(const float *z, const double *y, long n);
 
+/* similar (n, n) = scale times the cosines of the rows of a and b (n, width). */
+extern void loss_cosines(const float *a, const float *b, int n, int width, double scale,
+						 float *similar);
+
 #endif
