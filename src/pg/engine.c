@@ -12,6 +12,7 @@
  * engine down does it once.  SIGKILL restarts the cluster, and all of shared memory with it.
  */
 #include "pg/engine.h"
+#include "pg/forward.h"
 #include "pg/queue.h"
 #include "pg/resident.h"
 
@@ -33,7 +34,8 @@
 #include "pg/compat.h"
 #include "task/golden.h"
 
-#define SPIN_US 30		  /* after a batch, before the engine sleeps */
+#define SPIN_US 30 /* after a batch, before the engine sleeps */
+#define WORKSPACE_ALIGN 64
 #define YIELD_MAX_US 2000 /* for the requests of the sessions that the last batch woke */
 #define THREAD_TOKENS                                                                              \
 	2048		 /* of a batch, for each thread, unless pg_infer.batch_tokens says otherwise */
@@ -520,6 +522,50 @@ run_verify(Resident *resident, Slot *slot)
 	queue_finish(&slot, 1);
 }
 
+/* Computes a call with a workspace of its own: calls differ too much to keep one. */
+static bool
+compute_forward(const Model *model, ForwardPayload *payload, Error *error)
+{
+	Workspace workspace = {.size = forward_workspace(model, &payload->inputs, team_size(team))};
+	Crew	  crew = crew_of_team(team, &shared->cancel);
+	bool	  computed;
+
+	if (workspace.size > 0)
+		workspace.base = aligned_alloc(WORKSPACE_ALIGN, TYPEALIGN(WORKSPACE_ALIGN, workspace.size));
+	if (workspace.base == NULL)
+		return error_set(error, ERR_MEMORY, "out of memory for a workspace of %zu bytes",
+						 workspace.size);
+	computed = forward_run(model, &payload->inputs, &workspace, &crew, &payload->outputs, error);
+	free(workspace.base);
+	return computed;
+}
+
+/* A call of the model is a batch by itself, of the whole team. */
+static void
+run_forward(Resident *resident, Slot *slot)
+{
+	Error	   error = {.code = ERR_NONE};
+	instr_time start;
+
+	active[n_active++] = slot;
+	resident->n_active++;
+	parts[0] = (Part){.slot = slot, .n_items = slot->n_items};
+	n_parts = 1;
+	if (publish_batch())
+	{
+		pg_atomic_write_u32(&shared->entry, resident->entry);
+		n_items = slot->n_items;
+		n_tokens = slot->n_tokens;
+		INSTR_TIME_SET_CURRENT(start);
+		if (compute_forward(&resident->model, slot->payload, &error))
+			count_batch(resident, microseconds_since(start));
+		if (error.code != ERR_CANCELLED)
+			finish_batch(&error);
+	}
+	n_parts = 0;
+	drop_abandoned();
+}
+
 /* ---- what to do next ---- */
 
 static bool
@@ -604,7 +650,9 @@ serve_front(int index)
 		queue_unlock();
 		if (kind == REQUEST_LOAD)
 			pin(entry);
-		if (kind == REQUEST_VERIFY)
+		if (kind == REQUEST_FORWARD)
+			run_forward(resident, slot);
+		else if (kind == REQUEST_VERIFY)
 			run_verify(resident, slot);
 		else
 			queue_finish(&slot, 1);

@@ -136,6 +136,26 @@ require_weights(const ModelHandle *handle)
 						errdetail("It was made from a folder with tokenizer files alone.")));
 }
 
+const Model *
+handle_model(ModelHandle *handle)
+{
+	Model *model;
+	Error  error;
+
+	require_weights(handle);
+	if (handle->model)
+		return handle->model;
+	model = MemoryContextAllocZero(TopMemoryContext, sizeof(Model));
+	if (!model_open(model, &handle->image, NULL, &error))
+	{
+		model_close(model);
+		pfree(model);
+		report_image_error(&error, handle->name);
+	}
+	handle->model = model;
+	return model;
+}
+
 void
 require_tokenizer(const ModelHandle *handle)
 {

@@ -16,6 +16,7 @@
  *	 handle.c	   this backend's view of a model: its image mapped, its tokenizer open
  *	 text.c		   tokenize, encode, decode, count_tokens, vocab, chunks
  *	 embed.c	   embed, embed_many, similarity
+ *	 forward.c	   forward
  *	 vector.c	   cosine_similarity, inner_product, l2_distance
  */
 #ifndef PG_INFER_H
@@ -166,11 +167,15 @@ typedef struct ModelHandle
 	Truncate  truncate;	   /* the model's default */
 	Pooling	  pooling;
 	bool	  normalize;
+	Model	 *model; /* opened without kernels, for checks; NULL before handle_model */
 } ModelHandle;
 
 /* The handle for a model argument: checks usage (cached until the catalog changes), maps the image at first
  * use in this backend.  Lives as long as the backend.  ERROR when the image is missing or damaged. */
 extern ModelHandle *model_handle(const InferModel *model);
+
+/* The handle's model, to check arguments against: it can't compute.  ERROR without weights. */
+extern const Model *handle_model(ModelHandle *handle);
 
 /* ERROR unless the model has weights, a tokenizer. */
 extern void require_weights(const ModelHandle *handle);
@@ -282,10 +287,11 @@ entry_count(ModelEntry *entry, Counter counter, uint64 by)
 
 typedef enum RequestKind
 {
-	REQUEST_EMBED,	/* payload: EmbedPayload */
-	REQUEST_LOAD,	/* load and keep; done when resident.  No payload */
-	REQUEST_UNLOAD, /* done when no engine has it any more.  No payload */
-	REQUEST_VERIFY	/* replay the golden input; payload: VerifyPayload */
+	REQUEST_EMBED,	 /* payload: EmbedPayload */
+	REQUEST_LOAD,	 /* load and keep; done when resident.  No payload */
+	REQUEST_UNLOAD,	 /* done when no engine has it any more.  No payload */
+	REQUEST_FORWARD, /* ForwardPayload (pg/forward.h) */
+	REQUEST_VERIFY	 /* replay the golden input; payload: VerifyPayload */
 } RequestKind;
 
 /* The payload of REQUEST_EMBED: this header, int32 offsets[n_items + 1], int32 ids[n_tokens], int32

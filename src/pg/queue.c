@@ -12,6 +12,7 @@
 #include "pg/queue.h"
 #include "pg/compat.h"
 #include "pg/engine.h"
+#include "pg/forward.h"
 
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -545,6 +546,8 @@ request_submit(Request *request)
 		slot->n_items = payload->n_items;
 		slot->n_tokens = payload->n_tokens;
 	}
+	else if (slot->kind == REQUEST_FORWARD)
+		forward_payload_count(slot->payload, &slot->n_items, &slot->n_tokens);
 	slot->submitted_at = now;
 	pg_atomic_write_u64(&registry_entry(slot->entry)->last_used, (uint64) now);
 

@@ -128,6 +128,8 @@ kind_name(RequestKind kind)
 			return "load";
 		case REQUEST_UNLOAD:
 			return "unload";
+		case REQUEST_FORWARD:
+			return "forward";
 		case REQUEST_VERIFY:
 			return "verify";
 	}
