@@ -123,24 +123,24 @@ END $$;
 
 CREATE TABLE pg_temp.digests (folder text PRIMARY KEY, digest text);
 
-CREATE FUNCTION pg_temp.run_folder(root text, folder text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.run_folder(root text, directory text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
-    file jsonb := pg_read_file(root || '/' || folder || '/cases.json')::jsonb;
+    file jsonb := pg_read_file(root || '/' || directory || '/cases.json')::jsonb;
     model jsonb := file -> 'model';
     refused text := model ->> 'expect_import_error';
-    name text := replace(folder, '/', '.');
-    label text := format('%s: import [%s]', folder, array_to_string(ARRAY(SELECT jsonb_array_elements_text(model -> 'rows')), ' '));
+    model_name text := replace(directory, '/', '.');
+    label text := format('%s: import [%s]', directory, array_to_string(ARRAY(SELECT jsonb_array_elements_text(model -> 'rows')), ' '));
     failure text;
     "case" jsonb;
 BEGIN
     BEGIN
-        PERFORM infer.create_model(name, root || '/' || folder, coalesce(model -> 'import_options', '{}'));
+        PERFORM infer.create_model(model_name, root || '/' || directory, coalesce(model -> 'import_options', '{}'));
         IF refused IS NOT NULL THEN
             failure := 'no error, wanted one that matches ' || refused;
         ELSE
-            INSERT INTO pg_temp.digests SELECT folder, m.digest FROM infer.models m WHERE m.name = run_folder.name;
+            INSERT INTO pg_temp.digests SELECT directory, m.digest FROM infer.models m WHERE m.name = model_name;
             SELECT format('architecture is %s, not %s', m.architecture, model ->> 'architecture') INTO failure
-            FROM infer.models m WHERE m.name = run_folder.name AND m.architecture <> model ->> 'architecture';
+            FROM infer.models m WHERE m.name = model_name AND m.architecture <> model ->> 'architecture';
         END IF;
     EXCEPTION WHEN OTHERS THEN
         IF refused IS NULL OR SQLERRM !~* refused THEN
@@ -160,8 +160,8 @@ BEGIN
         RETURN;
     END IF;
     FOR "case" IN SELECT * FROM jsonb_array_elements(file -> 'cases') LOOP
-        failure := pg_temp.run_case(name, "case");
-        RETURN NEXT ok(failure IS NULL, format('%s: %s [%s]', folder, "case" ->> 'name',
+        failure := pg_temp.run_case(model_name, "case");
+        RETURN NEXT ok(failure IS NULL, format('%s: %s [%s]', directory, "case" ->> 'name',
                                                array_to_string(ARRAY(SELECT jsonb_array_elements_text("case" -> 'rows')), ' ')));
         IF failure IS NOT NULL THEN
             RETURN NEXT diag(failure);
