@@ -7,29 +7,23 @@
  *
  * Sentence-transformers' checkpoints may come without the pooler.
  */
-#include "model/encoder.h"
-#include "model/head.h"
+#include "model/bert_head.h"
 
 typedef struct BertWeights
 {
-	Table		  word;		/* (vocab, hidden) */
-	Table		  position; /* (max_positions, hidden), with absolute positions */
-	Table		  type;		/* (type_vocab, hidden) */
-	Norm		  norm;
-	Matrix		  pooler;	  /* (hidden, hidden); without panels: none */
-	TransformHead lm;		  /* of language models */
-	Matrix		  classifier; /* (outputs, hidden): of pooled, or of x */
-	EncoderLayer  layers[];	  /* (n_layers) */
+	Table		 word;	   /* (vocab, hidden) */
+	Table		 position; /* (max_positions, hidden), with absolute positions */
+	Table		 type;	   /* (type_vocab, hidden) */
+	Norm		 norm;
+	BertHead	 head;
+	EncoderLayer layers[]; /* (n_layers) */
 } BertWeights;
 
 typedef struct BertState
 {
-	EncoderState encoder;
-	int32_t		*positions;	  /* (tokens) */
-	Activations	 first;		  /* (seqs, hidden) */
-	Activations	 pooled;	  /* (seqs, hidden) */
-	Activations	 chosen;	  /* (logit rows, hidden) */
-	Activations	 transformed; /* (logit rows, hidden) */
+	EncoderState  encoder;
+	int32_t		 *positions; /* (tokens) */
+	BertHeadState head;
 } BertState;
 
 /* ---- config ---- */
@@ -54,7 +48,7 @@ bert_configure(void *out, const Params *params, Model *model, Error *error)
 
 	model->has_pair_logits = model->head == HEAD_PRE_TRAINING;
 	model->labels_drop_cache = model->head == HEAD_CAUSAL_LM;
-	return encoder_configure(config, params, 30522, 512, model, error) &&
+	return encoder_configure(config, params, 30522, 512, 0, model, error) &&
 		   encoder_configure_positions(config, params, model, error) &&
 		   (model->head != HEAD_QUESTION_ANSWERING || model_check_two_labels(model, error));
 }
@@ -69,85 +63,13 @@ bert_weights_size(const void *config)
 }
 
 static bool
-is_language_model(Head head)
-{
-	return head == HEAD_MASKED_LM || head == HEAD_CAUSAL_LM || head == HEAD_PRE_TRAINING;
-}
-
-/* Heads on the pooled vector. */
-static bool
-takes_pooled(Head head)
-{
-	return head == HEAD_SEQUENCE_CLASSIFICATION || head == HEAD_MULTIPLE_CHOICE ||
-		   head == HEAD_NEXT_SENTENCE || head == HEAD_PRE_TRAINING;
-}
-
-static bool
-bind_words(const Model *model, BertWeights *weights, Binder *binder)
-{
-	const EncoderConfig *config = model->config;
-	TransformHead		*lm = &weights->lm;
-	int					 hidden = config->hidden_size, vocab = config->vocab_size;
-
-	lm->act = config->hidden_act;
-	lm->epsilon = config->layer_norm_eps;
-	if (!is_language_model(model->head))
-		return bind_table(binder, &weights->word, vocab, hidden, "embeddings.word_embeddings");
-	return bind_words_and_output(binder, &weights->word, &lm->decoder, vocab, hidden,
-								 model->tie_word_embeddings, "embeddings.word_embeddings",
-								 "cls.predictions.decoder", "cls.predictions.bias",
-								 "cls.predictions.decoder.bias") &&
-		   bind_matrix(binder, &lm->transform, hidden, hidden, true,
-					   "cls.predictions.transform.dense") &&
-		   bind_norm(binder, &lm->norm.weight, &lm->norm.bias, hidden,
-					 "cls.predictions.transform.LayerNorm");
-}
-
-static bool
-bind_pooler(Model *model, BertWeights *weights, int hidden, Binder *binder)
-{
-	if (takes_pooled(model->head))
-	{
-		if (!bind_matrix(binder, &weights->pooler, hidden, hidden, true, "pooler.dense"))
-			return false;
-	}
-	else if (model->head == HEAD_BASE &&
-			 !bind_optional_matrix(binder, &weights->pooler, hidden, hidden, true, "pooler.dense"))
-		return false;
-	model->has_pooler = weights->pooler.panels != NULL;
-	return true;
-}
-
-/* The last layer of a head but a language model's. */
-static bool
-bind_classifier(const Model *model, BertWeights *weights, int hidden, Binder *binder)
-{
-	switch (model->head)
-	{
-		case HEAD_BASE:
-		case HEAD_MASKED_LM:
-		case HEAD_CAUSAL_LM:
-			return true;
-		case HEAD_QUESTION_ANSWERING:
-			return bind_matrix(binder, &weights->classifier, 2, hidden, true, "qa_outputs");
-		case HEAD_NEXT_SENTENCE:
-		case HEAD_PRE_TRAINING:
-			return bind_matrix(binder, &weights->classifier, 2, hidden, true,
-							   "cls.seq_relationship");
-		default:
-			return bind_matrix(binder, &weights->classifier, head_outputs(model), hidden, true,
-							   "classifier");
-	}
-}
-
-static bool
 bert_bind(Model *model, void *out, Binder *binder)
 {
 	const EncoderConfig *config = model->config;
 	BertWeights			*weights = out;
 	int					 hidden = config->hidden_size;
 
-	return bind_words(model, weights, binder) &&
+	return bert_head_bind_words(model, config, &weights->head, &weights->word, binder) &&
 		   (!encoder_has_absolute_positions(config) ||
 			bind_table(binder, &weights->position, config->max_positions, hidden,
 					   "embeddings.position_embeddings")) &&
@@ -156,8 +78,7 @@ bert_bind(Model *model, void *out, Binder *binder)
 		   bind_norm(binder, &weights->norm.weight, &weights->norm.bias, hidden,
 					 "embeddings.LayerNorm") &&
 		   encoder_bind(weights->layers, config, binder) &&
-		   bind_pooler(model, weights, hidden, binder) &&
-		   bind_classifier(model, weights, hidden, binder);
+		   bert_head_bind(model, config, &weights->head, binder);
 }
 
 /* ---- computing ---- */
@@ -168,19 +89,12 @@ bert_state(BertState *state, const Model *model, char *base, int threads)
 {
 	const EncoderConfig *config = model->config;
 	const Batch			*batch = state->encoder.pass.batch;
-	int					 hidden = config->hidden_size;
-	Carver				 carver = {.base = base}, head;
+	Carver				 carver = {.base = base}, behind;
 
 	state->positions = carve(&carver, (size_t) batch->n_tokens, sizeof(int32_t));
-	state->first = carve_activations(&carver, batch->n_seqs, hidden);
-	state->pooled = carve_activations(&carver, batch->n_seqs, hidden);
-	encoder_carve(&state->encoder, config, hidden, threads, &carver, &head);
-	if (batch->logits != NULL)
-	{
-		state->chosen = carve_activations(&head, logit_rows(batch), hidden);
-		state->transformed = carve_activations(&head, logit_rows(batch), hidden);
-	}
-	return most_used(&carver, &head, &head);
+	encoder_carve(&state->encoder, config, config->hidden_size, threads, &carver, &behind);
+	bert_head_carve(&state->head, batch, config->hidden_size, &behind);
+	return most_used(&carver, &behind, &behind);
 }
 
 static size_t
@@ -189,34 +103,6 @@ bert_workspace(const Model *model, const Batch *largest, int threads)
 	BertState state = {.encoder.pass = pass_begin(model, largest, NULL)};
 
 	return bert_state(&state, model, NULL, threads);
-}
-
-/* Logits, as far as the batch wants them. */
-static bool
-bert_head(Pass *pass, const BertWeights *weights, BertState *state)
-{
-	const Batch *batch = pass->batch;
-	Activations *x = &state->encoder.hidden_states;
-
-	switch (pass->model->head)
-	{
-		case HEAD_BASE:
-			return true;
-		case HEAD_MASKED_LM:
-		case HEAD_CAUSAL_LM:
-			return head_transform(pass, &weights->lm, x, &state->chosen, &state->transformed);
-		case HEAD_PRE_TRAINING:
-			return head_transform(pass, &weights->lm, x, &state->chosen, &state->transformed) &&
-				   head_linear(pass, &weights->classifier, &state->pooled, batch->pair_logits);
-		case HEAD_TOKEN_CLASSIFICATION:
-		case HEAD_QUESTION_ANSWERING:
-			return head_tokens(pass, &weights->classifier, x, &state->chosen);
-		case HEAD_SEQUENCE_CLASSIFICATION:
-		case HEAD_MULTIPLE_CHOICE:
-		case HEAD_NEXT_SENTENCE:
-			return head_linear(pass, &weights->classifier, &state->pooled, batch->logits);
-	}
-	return true;
 }
 
 static bool
@@ -232,8 +118,6 @@ bert_forward(const Model *model, const Batch *batch, Workspace *workspace, const
 									 {&weights->type, batch->token_type_ids, NULL},
 									 {&weights->position, batch->position_ids, NULL}};
 	bool				 absolute = encoder_has_absolute_positions(config);
-	bool				 pooled = model->has_pooler &&
-				  (batch->pooler || (batch->logits != NULL && takes_pooled(model->head)));
 
 	bert_state(&state, model, workspace->base, crew->size);
 	pass_masks(pass, false);
@@ -242,15 +126,11 @@ bert_forward(const Model *model, const Batch *batch, Workspace *workspace, const
 		sequence_positions(batch, state.positions);
 		parts[2].index = state.positions;
 	}
-	if (!embeddings(pass, parts, absolute ? 3 : 2, x) ||
-		!layer_norm(pass, x, x, &weights->norm, config->layer_norm_eps,
-					&weights->layers[0].query_key_value) ||
-		!encoder_layers(&state.encoder, config, weights->layers, NULL) ||
-		(pooled && !pooler(pass, &weights->pooler, x, &state.first, &state.pooled)))
-		return false;
-	*output =
-		(Output){.hidden_states = x->x, .ld = x->ld, .pooled = pooled ? state.pooled.x : NULL};
-	return bert_head(pass, weights, &state);
+	return embeddings(pass, parts, absolute ? 3 : 2, x) &&
+		   layer_norm(pass, x, x, &weights->norm, config->layer_norm_eps,
+					  &weights->layers[0].query_key_value) &&
+		   encoder_layers(&state.encoder, config, weights->layers, NULL) &&
+		   bert_head(pass, &weights->head, x, &state.head, output);
 }
 
 const Family family_bert = {

@@ -10,12 +10,14 @@
 
 bool
 encoder_configure(EncoderConfig *config, const Params *params, int vocab_size, int max_positions,
-				  Model *model, Error *error)
+				  int pad_token_id, Model *model, Error *error)
 {
 	const char *act;
 	double		eps;
 
 	if (!params_int(params, "vocab_size", vocab_size, 1, 1 << 28, &config->vocab_size, error) ||
+		!params_int(params, "pad_token_id", pad_token_id, 0, config->vocab_size - 1,
+					&model->pad_token_id, error) ||
 		!params_int(params, "hidden_size", 768, 1, 1 << 16, &config->hidden_size, error) ||
 		!params_int(params, "num_hidden_layers", 12, 1, 1 << 12, &config->n_layers, error) ||
 		!params_int(params, "num_attention_heads", 12, 1, 1 << 16, &config->attention.heads,

@@ -47,10 +47,10 @@ typedef struct EncoderState
 	Activations intermediate;  /* (tokens, intermediate), where qkv and context were */
 } EncoderState;
 
-/* Reads the numbers, and fills the Model's public ones.  vocab_size and max_positions are the
- * family's defaults. */
+/* Reads the numbers, and fills the Model's public ones.  vocab_size, max_positions and pad_token_id
+ * are the family's defaults. */
 extern bool encoder_configure(EncoderConfig *config, const Params *params, int vocab_size,
-							  int max_positions, Model *model, Error *error);
+							  int max_positions, int pad_token_id, Model *model, Error *error);
 
 /* Reads position_embedding_type: absolute positions are in the embeddings, relative ones in
  * attention. */

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const Family *const families[] = {&family_bert, &family_roberta_prelayernorm, NULL};
+const Family *const families[] = {&family_bert, &family_roberta_prelayernorm, &family_roc_bert,
+								  NULL};
 
 const Family *
 family_find(const char *model_type)

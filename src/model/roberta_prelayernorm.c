@@ -13,12 +13,6 @@
 #include "model/encoder.h"
 #include "model/head.h"
 
-typedef struct RobertaConfig
-{
-	EncoderConfig encoder;
-	int			  padding; /* pad_token_id: the id, and its position */
-} RobertaConfig;
-
 typedef struct RobertaWeights
 {
 	Table		  word;		/* (vocab, hidden) */
@@ -60,22 +54,19 @@ static const Architecture architectures[] = {
 static bool
 roberta_configure(void *out, const Params *params, Model *model, Error *error)
 {
-	RobertaConfig *config = out;
-	EncoderConfig *encoder = &config->encoder;
+	EncoderConfig *config = out;
 
-	if (!encoder_configure(encoder, params, 50265, 512, model, error) ||
-		!encoder_configure_positions(encoder, params, model, error) ||
-		!params_int(params, "pad_token_id", 1, 0, encoder->vocab_size - 1, &config->padding,
-					error) ||
+	if (!encoder_configure(config, params, 50265, 512, 1, model, error) ||
+		!encoder_configure_positions(config, params, model, error) ||
 		(model->head == HEAD_QUESTION_ANSWERING && !model_check_two_labels(model, error)))
 		return false;
-	if (config->padding + 2 > encoder->max_positions)
+	if (model->pad_token_id + 2 > config->max_positions)
 		return error_set(error, ERR_DATA,
 						 "max_position_embeddings %d leaves no position behind pad_token_id %d",
-						 encoder->max_positions, config->padding);
-	encoder->norm_first = true;
-	model->max_tokens = encoder->max_positions - config->padding - 1;
-	model->max_columns = encoder->max_positions;
+						 config->max_positions, model->pad_token_id);
+	config->norm_first = true;
+	model->max_tokens = config->max_positions - model->pad_token_id - 1;
+	model->max_columns = config->max_positions;
 	model->labels_drop_cache = model->head == HEAD_CAUSAL_LM;
 	return true;
 }
@@ -86,7 +77,7 @@ static size_t
 roberta_weights_size(const void *config)
 {
 	return sizeof(RobertaWeights) +
-		   (size_t) ((const RobertaConfig *) config)->encoder.n_layers * sizeof(EncoderLayer);
+		   (size_t) ((const EncoderConfig *) config)->n_layers * sizeof(EncoderLayer);
 }
 
 static bool
@@ -98,8 +89,8 @@ is_language_model(Head head)
 static bool
 bind_embeddings(const Model *model, RobertaWeights *weights, Binder *binder)
 {
-	const EncoderConfig *encoder = &((const RobertaConfig *) model->config)->encoder;
-	int					 vocab = encoder->vocab_size, hidden = encoder->hidden_size;
+	const EncoderConfig *config = model->config;
+	int					 vocab = config->vocab_size, hidden = config->hidden_size;
 	const char			*words = "embeddings.word_embeddings";
 
 	return (is_language_model(model->head)
@@ -107,10 +98,10 @@ bind_embeddings(const Model *model, RobertaWeights *weights, Binder *binder)
 										model->tie_word_embeddings, words, "lm_head.decoder",
 										"lm_head.bias", "lm_head.decoder.bias")
 				: bind_table(binder, &weights->word, vocab, hidden, "%s", words)) &&
-		   (!encoder_has_absolute_positions(encoder) ||
-			bind_table(binder, &weights->position, encoder->max_positions, hidden,
+		   (!encoder_has_absolute_positions(config) ||
+			bind_table(binder, &weights->position, config->max_positions, hidden,
 					   "embeddings.position_embeddings")) &&
-		   bind_table(binder, &weights->type, encoder->type_vocab_size, hidden,
+		   bind_table(binder, &weights->type, config->type_vocab_size, hidden,
 					  "embeddings.token_type_embeddings") &&
 		   bind_norm(binder, &weights->norm.weight, &weights->norm.bias, hidden,
 					 "embeddings.LayerNorm");
@@ -120,8 +111,8 @@ bind_embeddings(const Model *model, RobertaWeights *weights, Binder *binder)
 static bool
 bind_head(Model *model, RobertaWeights *weights, Binder *binder)
 {
-	const EncoderConfig *encoder = &((const RobertaConfig *) model->config)->encoder;
-	int					 hidden = encoder->hidden_size;
+	const EncoderConfig *config = model->config;
+	int					 hidden = config->hidden_size;
 
 	switch (model->head)
 	{
@@ -131,7 +122,7 @@ bind_head(Model *model, RobertaWeights *weights, Binder *binder)
 		case HEAD_MASKED_LM:
 		case HEAD_CAUSAL_LM:
 			weights->lm.act = ACTIVATION_GELU;
-			weights->lm.epsilon = encoder->layer_norm_eps;
+			weights->lm.epsilon = config->layer_norm_eps;
 			return bind_matrix(binder, &weights->lm.transform, hidden, hidden, true,
 							   "lm_head.dense") &&
 				   bind_norm(binder, &weights->lm.norm.weight, &weights->lm.norm.bias, hidden,
@@ -156,13 +147,13 @@ bind_head(Model *model, RobertaWeights *weights, Binder *binder)
 static bool
 roberta_bind(Model *model, void *out, Binder *binder)
 {
-	const EncoderConfig *encoder = &((const RobertaConfig *) model->config)->encoder;
+	const EncoderConfig *config = model->config;
 	RobertaWeights		*weights = out;
 
 	if (!bind_embeddings(model, weights, binder) ||
-		!encoder_bind(weights->layers, encoder, binder) ||
+		!encoder_bind(weights->layers, config, binder) ||
 		!bind_norm(binder, &weights->last_norm.weight, &weights->last_norm.bias,
-				   encoder->hidden_size, "LayerNorm") ||
+				   config->hidden_size, "LayerNorm") ||
 		!bind_head(model, weights, binder))
 		return false;
 	model->has_pooler = weights->pooler.panels != NULL;
@@ -193,16 +184,16 @@ padded_positions(const Batch *batch, int padding, int32_t *positions)
 static bool
 roberta_check(const Model *model, const Batch *batch, Error *error)
 {
-	const RobertaConfig *config = model->config;
+	const EncoderConfig *config = model->config;
 
-	if (batch->position_ids != NULL || !encoder_has_absolute_positions(&config->encoder))
+	if (batch->position_ids != NULL || !encoder_has_absolute_positions(config))
 		return true;
 	for (int sequence = 0; sequence < batch->n_seqs; sequence++)
 	{
 		int length = batch->caches != NULL ? batch->caches[sequence].length : 0;
 
 		for (int i = batch->offsets[sequence]; i < batch->offsets[sequence + 1]; i++)
-			length += batch->input_ids == NULL || batch->input_ids[i] != config->padding;
+			length += batch->input_ids == NULL || batch->input_ids[i] != model->pad_token_id;
 		if (length > model->max_tokens)
 			return error_set(error, ERR_LIMIT,
 							 "sequence %d has %d tokens, but at most %d are allowed", sequence,
@@ -217,15 +208,15 @@ roberta_check(const Model *model, const Batch *batch, Error *error)
 static size_t
 roberta_state(RobertaState *state, const Model *model, char *base, int threads)
 {
-	const RobertaConfig *config = model->config;
+	const EncoderConfig *config = model->config;
 	const Batch			*batch = state->encoder.pass.batch;
-	int					 hidden = config->encoder.hidden_size;
+	int					 hidden = config->hidden_size;
 	Carver				 carver = {.base = base}, head;
 
 	state->positions = carve(&carver, (size_t) batch->n_tokens, sizeof(int32_t));
 	state->first = carve_activations(&carver, batch->n_seqs, hidden);
 	state->pooled = carve_activations(&carver, batch->n_seqs, hidden);
-	encoder_carve(&state->encoder, &config->encoder, hidden, threads, &carver, &head);
+	encoder_carve(&state->encoder, config, hidden, threads, &carver, &head);
 	if (batch->logits != NULL)
 	{
 		state->chosen = carve_activations(&head, logit_rows(batch), hidden);
@@ -336,8 +327,7 @@ static bool
 roberta_forward(const Model *model, const Batch *batch, Workspace *workspace, const Crew *crew,
 				Output *output)
 {
-	const RobertaConfig	 *config = model->config;
-	const EncoderConfig	 *encoder = &config->encoder;
+	const EncoderConfig	 *config = model->config;
 	const RobertaWeights *weights = model->weights;
 	RobertaState		  state = {.encoder.pass = pass_begin(model, batch, crew)};
 	Pass				 *pass = &state.encoder.pass;
@@ -345,20 +335,20 @@ roberta_forward(const Model *model, const Batch *batch, Workspace *workspace, co
 	EmbeddingPart		  parts[3] = {word_part(batch, &weights->word),
 									  {&weights->type, batch->token_type_ids, NULL},
 									  {&weights->position, batch->position_ids, NULL}};
-	bool				  absolute = encoder_has_absolute_positions(encoder);
+	bool				  absolute = encoder_has_absolute_positions(config);
 	bool				  pooled = batch->pooler && model->has_pooler;
 
 	roberta_state(&state, model, workspace->base, crew->size);
 	pass_masks(pass, false);
 	if (absolute && batch->position_ids == NULL)
 	{
-		padded_positions(batch, config->padding, state.positions);
+		padded_positions(batch, model->pad_token_id, state.positions);
 		parts[2].index = state.positions;
 	}
 	if (!embeddings(pass, parts, absolute ? 3 : 2, x) ||
-		!layer_norm(pass, x, x, &weights->norm, encoder->layer_norm_eps, NULL) ||
-		!roberta_layers(&state.encoder, encoder, weights->layers) ||
-		!layer_norm(pass, x, x, &weights->last_norm, encoder->layer_norm_eps, NULL) ||
+		!layer_norm(pass, x, x, &weights->norm, config->layer_norm_eps, NULL) ||
+		!roberta_layers(&state.encoder, config, weights->layers) ||
+		!layer_norm(pass, x, x, &weights->last_norm, config->layer_norm_eps, NULL) ||
 		(pooled && !pooler(pass, &weights->pooler, x, &state.first, &state.pooled)) ||
 		!roberta_head(pass, weights, &state))
 		return false;
@@ -371,7 +361,7 @@ const Family family_roberta_prelayernorm = {
 	.model_type = "roberta-prelayernorm",
 	.base_prefix = "roberta_prelayernorm.",
 	.architectures = architectures,
-	.config_size = sizeof(RobertaConfig),
+	.config_size = sizeof(EncoderConfig),
 	.configure = roberta_configure,
 	.weights_size = roberta_weights_size,
 	.bind = roberta_bind,
