@@ -11,6 +11,11 @@
 #define LN2_HIGH 6.93147180369123816490e-01
 #define LN2_LOW 1.90821492927058770002e-10
 
+/* pi / 2 in three parts, the first two exact when multiplied by a whole number below 2^20. */
+#define HALF_PI_HIGH 1.5707963267341256
+#define HALF_PI_MIDDLE 6.077100506303966e-11
+#define HALF_PI_LOW 2.0222662487959506e-21
+
 /* 2^n for -1022 <= n <= 1023. */
 static double
 power_of_two(int n)
@@ -61,4 +66,40 @@ precise_log(double x)
 	for (int k = 23; k > 1; k -= 2)
 		sum = (sum + 1.0 / k) * square;
 	return n * LN2_HIGH + (2.0 * f + (2.0 * f * sum + n * LN2_LOW));
+}
+
+/* -r²/(k (k + 1)) + r⁴/(k (k + 1) (k + 2) (k + 3)) - ...: the series of cos r - 1 for k = 1, of
+ * (sin r) / r - 1 for k = 2. */
+static double
+alternating_series(double r, int first)
+{
+	double square = r * r, sum = 0.0;
+
+	for (int k = first + 20; k > 0; k -= 2)
+		sum = -(1.0 + sum) * square / (k * (k + 1));
+	return sum;
+}
+
+/* sin(x + quarters pi / 2) */
+static double
+sine(double x, int quarters)
+{
+	double n = floor(x * 0.6366197723675814 + 0.5);
+	double r = ((x - n * HALF_PI_HIGH) - n * HALF_PI_MIDDLE) - n * HALF_PI_LOW;
+	int	   quarter = ((int) n + quarters) & 3;
+	double value = quarter & 1 ? 1.0 + alternating_series(r, 1) : r + r * alternating_series(r, 2);
+
+	return quarter & 2 ? -value : value;
+}
+
+double
+precise_sin(double x)
+{
+	return sine(x, 0);
+}
+
+double
+precise_cos(double x)
+{
+	return sine(x, 1);
 }

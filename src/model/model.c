@@ -8,7 +8,7 @@
 #include <string.h>
 
 const Family *const families[] = {&family_bert, &family_roberta_prelayernorm, &family_roc_bert,
-								  NULL};
+								  &family_roformer, NULL};
 
 const Family *
 family_find(const char *model_type)

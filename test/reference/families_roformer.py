@@ -338,7 +338,7 @@ def refused():
     }
     patterns = {
         "vocab_size": "20",
-        "hidden_size": "12",
+        "hidden_size": "12|14",
         "num_hidden_layers": "layer.1",
         "intermediate_size": "18",
         "type_vocab_size": "2",

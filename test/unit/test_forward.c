@@ -32,7 +32,7 @@
 #define COUNT(array) ((int) (sizeof(array) / sizeof *(array)))
 
 /* Beginnings of the names of folders that must pass. */
-static const char *const enabled[] = {"bert-", "roberta-", "rocbert-"};
+static const char *const enabled[] = {"bert-", "roberta-", "rocbert-", "roformer-"};
 
 /* Parts of the names of those whose format the importer does not read. */
 static const char *const unread[] = {"-tf-", "-flax-"};
