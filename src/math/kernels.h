@@ -134,6 +134,31 @@ typedef struct AttentionArgs
 /* How many floats of scratch attention() needs for these sizes. */
 extern size_t attention_scratch(int n_keys, int head_dim, int value_dim);
 
+/*
+ * A moving average of up to sixteen channels over time (MEGA, Ma et al. 2022, section 3.1), each with some
+ * states h:
+ *	 h_t = decay h_{t-1} + u_t - expired u_{t-truncation},  y_t = sum of weight h_t over the states
+ * in the order of the states, each h and each sum one fused multiply-add.  Backwards in time with pointers
+ * to the last step and negative strides.
+ */
+typedef struct EmaArgs
+{
+	const float *u; /* (length, channels), stride ldu */
+	long		 ldu;
+	int			 length, channels, states;
+	const float *mask; /* (length) that u is multiplied with, stride mask_step, or NULL */
+	long		 mask_step;
+	const float *decay, *weight; /* (states, 16) */
+	const float *expired; /* (states, 16) decay to the power of truncation; NULL: it never is */
+	int			 truncation;
+	float		*state; /* (states, 16): before the first step, and after the last */
+	bool		 adds;	/* to what is in out, where the sum begins with 0 otherwise */
+	const float
+		  *residual; /* (channels): out = silu(y + u residual), u without mask; NULL: out = y */
+	float *out;		 /* (length, channels), stride ldout */
+	long   ldout;
+} EmaArgs;
+
 typedef struct Kernels
 {
 	const char *name; /* "avx512", "avx2", "generic", "openblas" */
@@ -169,6 +194,14 @@ typedef struct Kernels
 	/* Turns the pairs of neighbours (x[2j], x[2j + 1]) of m rows of n, n even, each by its own angle.
 	 * turns (m, n): the n / 2 angles' sines, then their cosines. */
 	void (*rotate)(float *x, long ldx, int m, int n, const float *turns);
+
+	/* out = a b + c, one by one, fused; c NULL: a b. */
+	void (*multiply)(const float *a, const float *b, const float *c, float *out, int n);
+
+	/* out = a + weight (b - a), one by one. */
+	void (*mix)(const float *a, const float *b, const float *weight, float *out, int n);
+
+	void (*ema)(const EmaArgs *args);
 } Kernels;
 
 typedef enum Isa

@@ -36,6 +36,11 @@ rows_at_most(Kind kind, int width)
 	return kind == KIND_FP32 || kind == KIND_SCALED ? 3 : 2;
 }
 
+enum
+{
+	EMA_STATES = 4 /* of a moving average, beside a step's input and sum */
+};
+
 INLINE Mask
 mask_first(int count)
 {

@@ -23,6 +23,11 @@ rows_at_most(Kind kind, int width)
 	return kind == KIND_INT8 ? 10 : 14;
 }
 
+enum
+{
+	EMA_STATES = 16 /* of a moving average, beside a step's input and sum */
+};
+
 INLINE Mask
 mask_first(int count)
 {

@@ -37,6 +37,11 @@ rows_at_most(Kind kind, int width)
 	return width == 1 ? 4 : 2;
 }
 
+enum
+{
+	EMA_STATES = 4 /* of a moving average, beside a step's input and sum */
+};
+
 /* r.v[i] = EXPRESSION for all lanes. */
 #define LANES(TYPE, EXPRESSION)                                                                    \
 	TYPE r;                                                                                        \

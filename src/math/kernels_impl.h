@@ -830,6 +830,28 @@ add(const float *a, const float *b, float *out, int n)
 }
 
 static void
+multiply(const float *a, const float *b, const float *c, float *out, int n)
+{
+	for (int j = 0; j < n; j += 16)
+	{
+		Vec x = row_load(a + j, n - j), y = row_load(b + j, n - j);
+
+		row_store(out + j, c ? vec_fma(x, y, row_load(c + j, n - j)) : vec_mul(x, y), n - j);
+	}
+}
+
+static void
+mix(const float *a, const float *b, const float *weight, float *out, int n)
+{
+	for (int j = 0; j < n; j += 16)
+	{
+		Vec x = row_load(a + j, n - j), apart = vec_sub(row_load(b + j, n - j), x);
+
+		row_store(out + j, vec_fma(row_load(weight + j, n - j), apart, x), n - j);
+	}
+}
+
+static void
 add_row(const Table *table, int row, float *out)
 {
 	long at = (long) row * table->columns;
@@ -1011,6 +1033,8 @@ quantize(const float *x, long ldx, int m, int n, uint8_t *q, long ldq, float *sc
 	}
 }
 
+#include "math/ema_impl.h"
+
 const Kernels KERNELS_TABLE = {
 	.name = KERNELS_NAME,
 	.gemm = gemm,
@@ -1025,6 +1049,9 @@ const Kernels KERNELS_TABLE = {
 	.scale = scale,
 	.add_row = add_row,
 	.rotate = rotate,
+	.multiply = multiply,
+	.mix = mix,
+	.ema = ema,
 };
 
 #ifdef KERNELS_TABLE_VNNI
@@ -1042,5 +1069,8 @@ const Kernels KERNELS_TABLE_VNNI = {
 	.scale = scale,
 	.add_row = add_row,
 	.rotate = rotate,
+	.multiply = multiply,
+	.mix = mix,
+	.ema = ema,
 };
 #endif
