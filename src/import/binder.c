@@ -7,6 +7,7 @@
 #include "import/binder.h"
 
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,12 +97,16 @@ find_part(const ImportBinder *self, const char *part)
 	return entry;
 }
 
+/* Dimensions of 1 behind the others are nothing. */
 static bool
 check_shape(const CheckpointTensor *tensor, const int64_t *shape, int rank, Error *error)
 {
 	char found[200], expected[200];
+	int	 found_rank = tensor->rank;
 
-	if (tensor->rank == rank && memcmp(tensor->shape, shape, (size_t) rank * sizeof *shape) == 0)
+	while (found_rank > rank && tensor->shape[found_rank - 1] == 1)
+		found_rank--;
+	if (found_rank == rank && memcmp(tensor->shape, shape, (size_t) rank * sizeof *shape) == 0)
 		return true;
 	shape_print(found, sizeof found, tensor->shape, tensor->rank);
 	shape_print(expected, sizeof expected, shape, rank);
@@ -153,7 +158,7 @@ read_part(ImportBinder *self, const char *part, const char *otherwise, const int
 static bool
 read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bias)
 {
-	int rank = spec->type == SECTION_VECTOR ? 1 : 2;
+	int rank = spec->type == SECTION_VECTOR && spec->columns == 1 ? 1 : 2;
 
 	if (spec->compute != NULL && find_part(self, spec->parts[0]) == NULL)
 	{
@@ -200,7 +205,8 @@ write_tensor(ImportBinder *self, const TensorSpec *spec, const float *weights, c
 									 exact ? PRECISION_FP32 : PRECISION_BF16, weights, rows,
 									 spec->columns, error);
 		default:
-			return image_write_vector(self->writer, spec->name, weights, rows, error);
+			return image_write_vector(self->writer, spec->name, weights, rows * spec->columns,
+									  error);
 	}
 }
 
@@ -228,6 +234,7 @@ import_tensor(Binder *binder, const TensorSpec *spec, void *destination)
 	for (int i = 0; ok && i < spec->n_parts; i++)
 		ok = spec->rows[i] > 0 && !__builtin_add_overflow(rows, spec->rows[i], &rows);
 	if (!ok || spec->columns <= 0 ||
+		(spec->type == SECTION_VECTOR && spec->columns > INT_MAX / rows) ||
 		__builtin_mul_overflow((size_t) rows * sizeof *weights, (size_t) spec->columns,
 							   &weight_size))
 		return error_set(binder->error, ERR_LIMIT, "tensor \"%s\" is too large", spec->name);

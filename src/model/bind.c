@@ -116,6 +116,25 @@ bind_computed_table(Binder *binder, Table *table, int rows, int columns,
 }
 
 bool
+bind_vector(Binder *binder, const float **vector, int rows, int columns, const char *format, ...)
+{
+	char	   name[NAME_MAX_BYTES];
+	TensorSpec spec = {.type = SECTION_VECTOR,
+					   .name = name,
+					   .n_parts = 1,
+					   .parts = {name},
+					   .rows = {rows},
+					   .columns = columns};
+	va_list	   args;
+	bool	   named;
+
+	va_start(args, format);
+	named = name_format(binder, name, format, args);
+	va_end(args);
+	return named && binder->tensor(binder, &spec, vector);
+}
+
+bool
 bind_norm(Binder *binder, const float **weight, const float **bias, int n, const char *format, ...)
 {
 	char	name[NAME_MAX_BYTES], full[NAME_MAX_BYTES];
@@ -228,7 +247,8 @@ image_tensor(Binder *binder, const TensorSpec *spec, void *destination)
 		case SECTION_VECTOR:
 			if (!image_vector(image, spec->name, destination, &n, error))
 				return false;
-			return n == rows || wrong_size(error, spec, n, 1, rows);
+			return (int64_t) n == (int64_t) rows * spec->columns ||
+				   wrong_size(error, spec, n, 1, rows);
 		default:
 			return error_set(error, ERR_UNSUPPORTED,
 							 "tensor \"%s\" is of section type %d, which is no tensor", spec->name,

@@ -136,7 +136,7 @@ carve_pass(Carver *carver, Pass *pass, int max_k, size_t scratch, int threads)
 static float
 mask_score(float mask, bool binary)
 {
-	return (1.0f - (binary ? (float) (mask != 0.0f) : mask)) * -FLT_MAX;
+	return (1.0f - (binary ? (float) (mask == 1.0f) : mask)) * -FLT_MAX;
 }
 
 /* A decoder's mask: what it hides, and what comes later. */

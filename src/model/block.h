@@ -73,7 +73,7 @@ extern int pass_keys(const Pass *pass, int limit);
 extern void carve_pass(Carver *carver, Pass *pass, int max_k, size_t scratch, int threads);
 
 /* Fills the masks that carve_pass laid out: (1 - mask) times the lowest float, as Transformers has it;
- * binary: any other value than 0 counts as 1.  In a decoder, a mask for all queries becomes one with
+ * binary: any other value than 1 counts as 0.  In a decoder, a mask for all queries becomes one with
  * the causal one. */
 extern void pass_masks(Pass *pass, bool binary);
 

@@ -51,7 +51,7 @@ typedef struct TensorSpec
 	int			n_parts;
 	const char *parts[BINDER_MAX_PARTS]; /* names in the state_dict, ".weight" included */
 	int			rows[BINDER_MAX_PARTS];	 /* of each part; a vector's length */
-	int			columns;				 /* 1 for a vector */
+	int			columns; /* of a vector that the checkpoint has as a matrix; else 1 */
 	bool		bias;	  /* a matrix with biases: part with ".weight" replaced by ".bias" */
 	bool		optional; /* may be absent: then the destination stays NULL / zero */
 	/* Of a table that is fp32 in every image: makes it where the checkpoint has none.  NULL: an
@@ -87,6 +87,9 @@ extern bool bind_table(Binder *binder, Table *table, int rows, int columns, cons
 extern bool bind_computed_table(Binder *binder, Table *table, int rows, int columns,
 								void (*compute)(float *table, int rows, int columns),
 								const char *name);
+/* <name> as it is: (rows, columns), or (rows) with 1 column; dimensions of 1 may follow. */
+extern bool bind_vector(Binder *binder, const float **vector, int rows, int columns,
+						const char *format, ...) __attribute__((format(printf, 5, 6)));
 extern bool bind_norm(Binder *binder, const float **weight, const float **bias, int n,
 					  const char *format, ...)
 	__attribute__((format(printf, 5, 6))); /* <name>.weight, <name>.bias; bias NULL: without */

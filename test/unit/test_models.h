@@ -74,7 +74,7 @@ test_random_tensor(Binder *binder, const TensorSpec *spec, void *destination)
 									 w, (int) rows, spec->columns, binder->error);
 			break;
 		case SECTION_VECTOR:
-			done = image_write_vector(own->writer, spec->name, w, (int) rows, binder->error);
+			done = image_write_vector(own->writer, spec->name, w, (int) count, binder->error);
 			break;
 		default:
 			error_set(binder->error, ERR_UNSUPPORTED, "section type %d", (int) spec->type);
