@@ -77,6 +77,15 @@ plan_logits(const Call *call, ForwardOutputs *outputs, Error *error)
 	}
 }
 
+/* A base model's, and where hidden_states lack the last one, which has another width. */
+static bool
+returns_last(const Call *call)
+{
+	return call->model->head == HEAD_BASE ||
+		   (call->inputs->output_hidden_states &&
+			call->model->hidden_size != call->model->layer_size);
+}
+
 static bool
 plan_outputs(const Call *call, ForwardOutputs *outputs, Error *error)
 {
@@ -88,10 +97,11 @@ plan_outputs(const Call *call, ForwardOutputs *outputs, Error *error)
 	*outputs = (ForwardOutputs){.has_loss = call->loss != LOSS_NONE};
 	if (!plan_logits(call, outputs, error))
 		return false;
-	if (model->head == HEAD_BASE &&
-		(!plan_array(&outputs->last_hidden_state, "last_hidden_state", 3, last, error) ||
-		 (model->has_pooler &&
-		  !plan_array(&outputs->pooler_output, "pooler_output", 2, pooled, error))))
+	if (returns_last(call) &&
+		!plan_array(&outputs->last_hidden_state, "last_hidden_state", 3, last, error))
+		return false;
+	if (model->head == HEAD_BASE && model->has_pooler &&
+		!plan_array(&outputs->pooler_output, "pooler_output", 2, pooled, error))
 		return false;
 	if (call->inputs->output_hidden_states &&
 		!plan_array(&outputs->hidden_states, "hidden_states", 4, all, error))
