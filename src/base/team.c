@@ -88,12 +88,12 @@ gate_sleep(Gate *gate, unsigned value, bool wanted)
 {
 	pthread_mutex_lock(&gate->lock);
 	atomic_fetch_add(&gate->sleepers, 1);
-	if (gate_open(gate, value, wanted, memory_order_seq_cst))
-		atomic_fetch_sub(&gate->sleepers, 1);
-	else
-		do
-			pthread_cond_wait(&gate->opened, &gate->lock);
-		while (!gate_open(gate, value, wanted, memory_order_seq_cst));
+	while (!gate_open(gate, value, wanted, memory_order_seq_cst))
+	{
+		pthread_cond_wait(&gate->opened, &gate->lock);
+		atomic_fetch_add(&gate->sleepers, 1); /* who woke it has counted it out */
+	}
+	atomic_fetch_sub(&gate->sleepers, 1);
 	pthread_mutex_unlock(&gate->lock);
 }
 

@@ -329,6 +329,49 @@ quotas_of_cgroups_are_found(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* ---- waking ---- */
+
+static void
+no_work(void *argument, int item, int rank)
+{
+}
+
+static void
+busy_ns(long ns)
+{
+	struct timespec now, start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < ns);
+}
+
+/* More threads than processors, which go to sleep at once, and steps so near to each other that the waking of one
+ * meets the falling asleep of the next.  Who misses its waking would keep team_destroy waiting: then the alarm
+ * ends the test. */
+static void
+no_waking_is_lost(void **state)
+{
+	unsigned seed = 1;
+	int		 size = team_default_size() + 2;
+
+	alarm(120);
+	for (int round = 0; round < 40 && size <= TEAM_MAX; round++)
+	{
+		Team *team = team_of(size);
+		Crew  crew = crew_of_team(team, NULL);
+
+		for (int step = 0; step < 2000; step++)
+		{
+			crew_each(&crew, size, no_work, NULL);
+			busy_ns(rand_r(&seed) % 30000);
+		}
+		team_destroy(team);
+	}
+	alarm(0);
+}
+
 int
 main(void)
 {
@@ -336,6 +379,7 @@ main(void)
 		cmocka_unit_test(every_item_is_done_once_and_seen_by_the_next_step),
 		cmocka_unit_test(steps_of_any_size_follow_each_other),
 		cmocka_unit_test(others_take_the_items_of_a_slow_thread),
+		cmocka_unit_test(no_waking_is_lost),
 		cmocka_unit_test(members_block_all_signals),
 		cmocka_unit_test(crews_can_be_cancelled),
 		cmocka_unit_test(refuses_impossible_teams),
