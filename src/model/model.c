@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const Family *const families[] = {&family_bert, &family_roberta_prelayernorm, &family_roc_bert,
-								  &family_roformer, NULL};
+const Family *const families[] = {&family_bert, &family_roformer, &family_opt, &family_roberta_prelayernorm, &family_roc_bert, NULL};
 
 const Family *
 family_find(const char *model_type)

@@ -304,6 +304,7 @@ extern const Family family_bert;				 /* bert.c */
 extern const Family family_roberta_prelayernorm; /* roberta_prelayernorm.c */
 extern const Family family_roc_bert;			 /* roc_bert.c */
 extern const Family family_roformer;			 /* roformer.c */
+extern const Family family_opt;					 /* opt.c */
 
 /* All families, ending with NULL; and the one for a model_type, or NULL. */
 extern const Family *const families[];
