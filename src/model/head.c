@@ -9,9 +9,8 @@ logit_rows(const Batch *batch)
 	return batch->n_logit_tokens > 0 ? batch->n_logit_tokens : batch->n_tokens;
 }
 
-/* The rows of x that logits are wanted for: x itself when that is all of them. */
-static const Activations *
-chosen_rows(const Batch *batch, const Activations *x, Activations *chosen)
+const Activations *
+head_rows(const Batch *batch, const Activations *x, Activations *chosen)
 {
 	if (batch->n_logit_tokens == 0)
 		return x;
@@ -33,7 +32,7 @@ head_tokens(Pass *pass, const Matrix *w, const Activations *x, Activations *chos
 	const Batch *batch = pass->batch;
 
 	return batch->logits == NULL ||
-		   head_linear(pass, w, chosen_rows(batch, x, chosen), batch->logits);
+		   head_linear(pass, w, head_rows(batch, x, chosen), batch->logits);
 }
 
 bool
@@ -44,7 +43,7 @@ head_transform(Pass *pass, const TransformHead *head, const Activations *x, Acti
 
 	if (batch->logits == NULL)
 		return true;
-	return linear(pass, &head->transform, chosen_rows(batch, x, chosen), transformed, head->act,
+	return linear(pass, &head->transform, head_rows(batch, x, chosen), transformed, head->act,
 				  NULL) &&
 		   layer_norm(pass, transformed, transformed, &head->norm, head->epsilon, &head->decoder) &&
 		   head_linear(pass, &head->decoder, transformed, batch->logits);

@@ -11,6 +11,10 @@
 /* Rows of logits that a batch wants from a head on tokens. */
 extern int logit_rows(const Batch *batch);
 
+/* The rows of x that a head on tokens is wanted for: x itself when that is all of them, else they are
+ * copied to chosen (logit_rows, x->n). */
+extern const Activations *head_rows(const Batch *batch, const Activations *x, Activations *chosen);
+
 /* logits (rows, n) = x Wᵀ + b.  x has a row for each row of logits. */
 extern bool head_linear(Pass *pass, const Matrix *w, const Activations *x, float *logits);
 

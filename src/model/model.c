@@ -7,7 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-const Family *const families[] = {&family_bert, &family_roformer, &family_opt, &family_roberta_prelayernorm, &family_roc_bert, NULL};
+const Family *const families[] = {&family_bert,
+								  &family_roberta_prelayernorm,
+								  &family_roc_bert,
+								  &family_roformer,
+								  &family_opt,
+								  &family_mega,
+								  NULL};
 
 const Family *
 family_find(const char *model_type)
@@ -192,7 +198,7 @@ architecture_with_head(const Family *family, Head head)
 
 const char *
 model_class_by_tensors(const Params *config, bool (*has)(const void *argument, const char *name),
-					   const void *argument)
+					   const void	*argument)
 {
 	const ConfigParam  *named = params_find(config, "architectures");
 	const ConfigParam  *type = params_find(config, "model_type");

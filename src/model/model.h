@@ -305,6 +305,7 @@ extern const Family family_roberta_prelayernorm; /* roberta_prelayernorm.c */
 extern const Family family_roc_bert;			 /* roc_bert.c */
 extern const Family family_roformer;			 /* roformer.c */
 extern const Family family_opt;					 /* opt.c */
+extern const Family family_mega;				 /* mega.c */
 
 /* All families, ending with NULL; and the one for a model_type, or NULL. */
 extern const Family *const families[];

@@ -32,7 +32,8 @@
 #define COUNT(array) ((int) (sizeof(array) / sizeof *(array)))
 
 /* Beginnings of the names of folders that must pass. */
-static const char *const enabled[] = {"bert-", "roberta-", "rocbert-", "roformer-"};
+static const char *const enabled[] = {"bert-",	  "roformer-", "opt-",
+									  "roberta-", "rocbert-",  "mega-"};
 
 /* Parts of the names of those whose format the importer does not read. */
 static const char *const unread[] = {"-tf-", "-flax-"};
