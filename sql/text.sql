@@ -80,6 +80,7 @@ FROM (SELECT repeat('The people were reading, walking; 12345 xyzzy 猫 books. ',
 GROUP BY input;
 SELECT bool_and(tokens <= 48) AS fit, count(*) FROM infer.chunks('tiny', repeat('the cat ', 500));
 SELECT * FROM infer.chunks('tiny', 'x', 2);
+SELECT * FROM infer.chunks('tiny', 'x', -2147483648);
 SELECT * FROM infer.chunks('tiny', 'x', 10, 8);
 SELECT * FROM infer.chunks('tiny', 'x', 10, -1);
 

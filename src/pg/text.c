@@ -315,6 +315,7 @@ piece_end(const Pieces *pieces, int from, int *tokens)
 		/* never through a character that is several tokens, unless nothing else is left */
 		while (to > from + 1 && to < pieces->n && pieces->pos[to] < pieces->end[to - 1])
 			to--;
+		CHECK_FOR_INTERRUPTS();
 		*tokens = piece_tokens(pieces, from, to);
 		if (*tokens <= pieces->limit || to == from + 1)
 			return to;
@@ -352,13 +353,13 @@ infer_chunks(PG_FUNCTION_ARGS)
 	input = text_to_utf8(PG_GETARG_TEXT_PP(1), &length);
 	special = tokenizer_template_size(&pieces.handle->tokenizer, false);
 	pieces.limit = PG_ARGISNULL(2) ? pieces.handle->max_length : PG_GETARG_INT32(2);
-	pieces.room = pieces.limit - special;
 	overlap = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3);
-	if (pieces.room < 1)
+	if (pieces.limit <= special)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("max_tokens must be at least %d for model \"%s\", not %d",
 							   special + 1, pieces.handle->name, pieces.limit),
 						errdetail("The model adds %d special tokens to every text.", special)));
+	pieces.room = pieces.limit - special;
 	if (overlap < 0 || overlap >= pieces.room)
 		ereport(
 			ERROR,
