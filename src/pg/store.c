@@ -137,23 +137,26 @@ parse_entry(const char *name, uint8 *digest, Oid *database)
 	return *end == '\0' ? ENTRY_REFERENCE : ENTRY_OTHER;
 }
 
-/* Calls function for every entry.  Throws nothing of its own: it runs after commits and aborts too. */
-static void
+/* Calls function for every entry.  Throws nothing of its own: it runs after commits and aborts too.  False when the
+ * directory could not be read to its end: then nothing follows from an entry that was not seen. */
+static bool
 each_entry(void (*function)(EntryKind kind, const char *name, const uint8 *digest, Oid database,
 							void *argument),
 		   void *argument)
 {
 	DIR			  *directory = opendir(STORE_DIRECTORY);
 	struct dirent *entry;
+	bool		   complete;
 
 	if (directory == NULL)
 	{
-		if (errno != ENOENT)
-			ereport(LOG, (errcode_for_file_access(),
-						  errmsg("could not open directory \"%s\": %m", STORE_DIRECTORY)));
-		return;
+		if (errno == ENOENT)
+			return true;
+		ereport(LOG, (errcode_for_file_access(),
+					  errmsg("could not open directory \"%s\": %m", STORE_DIRECTORY)));
+		return false;
 	}
-	while ((entry = readdir(directory)) != NULL)
+	while (errno = 0, (entry = readdir(directory)) != NULL)
 	{
 		Digest	  digest;
 		Oid		  database = InvalidOid;
@@ -162,7 +165,24 @@ each_entry(void (*function)(EntryKind kind, const char *name, const uint8 *diges
 		if (kind != ENTRY_OTHER)
 			function(kind, entry->d_name, digest, database, argument);
 	}
+	complete = errno == 0;
+	if (!complete)
+		ereport(LOG, (errcode_for_file_access(),
+					  errmsg("could not read directory \"%s\": %m", STORE_DIRECTORY)));
 	closedir(directory);
+	return complete;
+}
+
+/* As each_entry, for what would go wrong without one of the entries. */
+static void
+every_entry(void (*function)(EntryKind kind, const char *name, const uint8 *digest, Oid database,
+							 void *argument),
+			void *argument)
+{
+	if (!each_entry(function, argument))
+		ereport(ERROR, (errcode(ERRCODE_IO_ERROR),
+						errmsg("could not read directory \"%s\"", STORE_DIRECTORY),
+						errhint("The server log tells more.")));
 }
 
 /* Removes a file, which may be gone already. */
@@ -214,7 +234,7 @@ clean_temporary(EntryKind kind, const char *name, const uint8 *digest, Oid datab
 void
 store_remove_temporary(const char *path)
 {
-	each_entry(clean_temporary, (void *) path);
+	(void) each_entry(clean_temporary, (void *) path);
 }
 
 /* ---- locks ---- */
@@ -354,8 +374,7 @@ remove_unreferenced(const uint8 *digest)
 {
 	FindReference find = {.digest = digest};
 
-	each_entry(find_reference, &find);
-	if (find.found)
+	if (!each_entry(find_reference, &find) || find.found)
 		return;
 	remove_file(image_path(digest));
 	registry_forget(digest);
@@ -455,7 +474,7 @@ collect_references(Oid database)
 				add_line(&references, server->previous + (size_t) i * IMAGE_DIGEST_BYTES,
 						 server->name, false);
 		}
-	each_entry(add_existing, &references);
+	every_entry(add_existing, &references);
 	foreach(cell, references.items)
 	{
 		Reference *reference = lfirst(cell);
@@ -637,6 +656,9 @@ transaction_callback(XactEvent event, void *argument)
 			after_abort();
 			forget_transaction();
 			break;
+		case XACT_EVENT_PREPARE: /* it has changed nothing, but a failed import may have left files */
+			forget_transaction();
+			break;
 		default:
 			break;
 	}
@@ -682,7 +704,7 @@ infer_stat_get_imports(PG_FUNCTION_ARGS)
 	ListCell	  *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	each_entry(add_progress, &imports);
+	every_entry(add_progress, &imports);
 	foreach(cell, imports)
 	{
 		Progress *import = lfirst(cell);
@@ -736,7 +758,7 @@ copy_references(Oid from, Oid to)
 	CopyReferences copy = {.from = from, .to = to};
 	ListCell	  *cell;
 
-	each_entry(add_copied, &copy);
+	every_entry(add_copied, &copy);
 	foreach(cell, copy.digests)
 	{
 		char *content;
@@ -796,7 +818,7 @@ startup(void)
 	if (previous_startup_hook)
 		previous_startup_hook();
 	if (!IsUnderPostmaster)
-		each_entry(clean_entry, NULL);
+		(void) each_entry(clean_entry, NULL);
 }
 
 void
