@@ -518,6 +518,7 @@ run_verify(Resident *resident, Slot *slot)
 {
 	VerifyPayload *payload = slot->payload;
 
+	payload->tolerance = golden_tolerance(resident->model.kernels);
 	golden_replay(runner, &resident->model, &payload->n_values, &payload->deviation, &slot->error);
 	queue_finish(&slot, 1);
 }
@@ -805,7 +806,7 @@ engine_exit(int code, Datum argument)
 	LWLockReleaseAll();
 	shared->proc = NULL;
 	pg_atomic_write_u32(&shared->state, ENGINE_STOPPED);
-	error_set(&error, ERR_CANCELLED, "the inference engine failed while it served this request");
+	error_set(&error, ERR_IO, "the inference engine failed while it served this request");
 	error_hint(&error, "The server log tells more.");
 	while (n_active > 0)
 	{

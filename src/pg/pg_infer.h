@@ -184,7 +184,8 @@ extern void require_tokenizer(const ModelHandle *handle);
 /* Throws an error about a missing image: how to make it again. */
 extern void report_image_error(const Error *error, const char *model) __attribute__((noreturn));
 
-/* The arena for one call's tokenization; reset by whoever starts a call.  Capped. */
+/* The arena for one call's tokenization; reset by whoever starts a call.  Capped, and small again after the
+ * transaction. */
 extern Arena *backend_arena(void);
 
 /* Whether the statement is to stop; for the core's callbacks. */
@@ -309,11 +310,12 @@ extern int32  *embed_payload_ids(EmbedPayload *payload);
 extern int32  *embed_payload_type_ids(EmbedPayload *payload);
 extern float4 *embed_payload_results(EmbedPayload *payload);
 
-/* What REQUEST_VERIFY answers: the largest difference to what the importer stored. */
+/* What REQUEST_VERIFY answers: the largest difference to what the importer stored, and what the engine's kernels
+ * may have (0 unless they are another library's). */
 typedef struct VerifyPayload
 {
 	int32  n_values;
-	float4 deviation;
+	float4 deviation, tolerance;
 } VerifyPayload;
 
 typedef struct Request Request; /* this backend's hold on a slot */

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OPENBLAS_TOLERANCE 1e-4f
+
 void
 golden_make(Golden *golden, const Model *model)
 {
@@ -142,4 +144,10 @@ golden_replay(Runner *runner, const Model *model, int *n_values, float *deviatio
 		*deviation = largest_deviation(out, expected, (size_t) *n_values);
 	free(out);
 	return ok;
+}
+
+float
+golden_tolerance(const Kernels *kernels)
+{
+	return strcmp(kernels->name, isa_name(ISA_OPENBLAS)) == 0 ? OPENBLAS_TOLERANCE : 0.0f;
 }

@@ -35,4 +35,8 @@ extern bool golden_write(ImageWriter *writer, const Golden *golden, const float 
 extern bool golden_replay(Runner *runner, const Model *model, int *n_values, float *deviation,
 						  Error *error);
 
+/* The deviation that a replay with these kernels may have: 0, but for OpenBLAS, whose order of operations is
+ * its own. */
+extern float golden_tolerance(const Kernels *kernels);
+
 #endif
