@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -18,6 +19,7 @@
 #include "pg/pg_infer.h"
 
 #define ARENA_CAP ((size_t) 1 << 30)
+#define ARENA_KEPT ((size_t) 1 << 20)
 
 typedef struct HandleEntry
 {
@@ -165,14 +167,26 @@ require_tokenizer(const ModelHandle *handle)
 						errdetail("It was made from a folder without tokenizer files.")));
 }
 
+static Arena arena;
+
+/* What a large text took goes back at the end of the transaction; a little is kept for the next one. */
+static void
+release_arena(XactEvent event, void *argument)
+{
+	if (arena.size > ARENA_KEPT)
+		arena_free(&arena);
+}
+
 Arena *
 backend_arena(void)
 {
-	static Arena arena;
-	static bool	 ready;
+	static bool ready;
 
 	if (!ready)
+	{
 		arena_init(&arena, ARENA_CAP);
+		RegisterXactCallback(release_arena, NULL);
+	}
 	ready = true;
 	return &arena;
 }

@@ -54,5 +54,11 @@ note "engine: $engine_before kB before, $engine_after kB after";
 cmp_ok($session_after, '<=', $session_before + $allowed, 'a session keeps its size');
 cmp_ok($engine_after,  '<=', $engine_before + $allowed,  'the engine keeps its size');
 
+# What one large text takes is given back.
+my ($small, $large) = split /\n/, $node->safe_psql('postgres', join '',
+	"SELECT infer.count_tokens('tiny', 'x') \\gset\n", $memory,
+	"SELECT infer.count_tokens('tiny', repeat('the cat ', 200000)) \\gset\n", $memory);
+cmp_ok((split / /, $large)[0], '<=', (split / /, $small)[0] + 4096, 'a session shrinks after a large text');
+
 $node->stop;
 done_testing();
