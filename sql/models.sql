@@ -104,6 +104,7 @@ SELECT digest = :'digest' AS back, previous FROM infer.models;
 SELECT * FROM files;
 
 SELECT infer.create_model('other', :'tiny', '{"colour": "blue"}');
+SELECT infer.create_model('other', :'tiny', jsonb_build_object('description', repeat('x', 200000)));
 SELECT infer.create_model('other', :'tiny', '{"digest": "00"}');
 SELECT infer.create_model('other', :'tiny', '{"precision": "fp8"}');
 SELECT infer.create_model('other', :'tiny', '{"precision": ""}');

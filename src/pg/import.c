@@ -34,6 +34,8 @@
 
 #define MOST_OUTPUT (256 * 1024)
 #define READ_AT_ONCE 8192
+#define MOST_ARGUMENT                                                                              \
+	(128 * 1024) /* bytes of one argument that Linux passes on, its NUL included */
 
 /* The child's bound on memory and on the file: a checkpoint, its tensors widened and packed, and room to work. */
 #define LEAST_MEMORY ((rlim_t) 4 << 30)
@@ -441,9 +443,16 @@ command_arguments(const char *directory, const char *output, List *options)
 		DefElem *option = lfirst(cell);
 		char	*json = model_option_json(option);
 
-		if (json)
-			arguments[n++] = psprintf("--option=%s=%s", option->defname,
-									  pg_server_to_any(json, strlen(json), PG_UTF8));
+		if (json == NULL)
+			continue;
+		arguments[n] = psprintf("--option=%s=%s", option->defname,
+								pg_server_to_any(json, strlen(json), PG_UTF8));
+		if (strlen(arguments[n]) >= MOST_ARGUMENT)
+			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+							errmsg("option \"%s\" is too long", option->defname),
+							errdetail("It has %zu bytes, at most %d are allowed.",
+									  strlen(arguments[n]), MOST_ARGUMENT - 1)));
+		n++;
 	}
 	arguments[n++] = "--";
 	arguments[n++] = pstrdup(directory);
