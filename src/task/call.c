@@ -115,13 +115,13 @@ refuse_arguments(const Reader *reader)
 
 /* ---- shapes ---- */
 
-/* "[2][5]" */
+/* "[2][5]"; an empty array has no dimensions */
 static void
 shape_text(char *out, const int *dims, int rank)
 {
 	int used = 0;
 
-	out[0] = '\0';
+	snprintf(out, SHAPE_BYTES, "[0]");
 	for (int i = 0; i < rank && used < SHAPE_BYTES - 16; i++)
 		used += snprintf(out + used, SHAPE_BYTES - (size_t) used, "[%d]", dims[i]);
 }
@@ -148,9 +148,6 @@ check_shape(const Reader *reader, const char *name, const int *dims, int rank, c
 		return true;
 	shape_text(found, dims, rank);
 	shape_text(wanted, expected, n);
-	if (rank == 0)
-		return error_set(reader->error, ERR_ARGUMENT, "%s is empty, but must have the shape %s",
-						 name, wanted);
 	return error_set(reader->error, ERR_ARGUMENT, "%s has the shape %s, but must have %s", name,
 					 found, wanted);
 }
@@ -190,6 +187,7 @@ read_text(Reader *reader)
 	const int			*dims = embeds ? in->inputs_embeds.dims : in->input_ids.dims;
 	int					 rank = embeds ? in->inputs_embeds.rank - 1 : in->input_ids.rank;
 	int					 sizes[3] = {1, 1, 1}, first;
+	char				 found[SHAPE_BYTES];
 
 	if (embeds == (in->input_ids.data != NULL))
 		return error_set(reader->error, ERR_ARGUMENT,
@@ -197,10 +195,14 @@ read_text(Reader *reader)
 								: "input_ids or inputs_embeds must be given");
 	first = reader->text_rank - rank;
 	if (first < 0 || first > 1)
-		return error_set(reader->error, ERR_ARGUMENT,
-						 "%s has %d dimensions, but %s takes %d, or %d for a batch of one", name,
-						 embeds ? rank + 1 : rank, reader->model->architecture,
-						 reader->text_rank + embeds, reader->text_rank + embeds - 1);
+	{
+		shape_text(found, dims, embeds ? rank + 1 : rank);
+		return error_set(
+			reader->error, ERR_ARGUMENT,
+			"%s has the shape %s, but %s takes %d dimensions, or %d for a batch of one", name,
+			found, reader->model->architecture, reader->text_rank + embeds,
+			reader->text_rank + embeds - 1);
+	}
 	memcpy(sizes + first, dims, (size_t) rank * sizeof(int));
 	for (int i = 0; i < reader->text_rank; i++)
 		if (sizes[i] < 1)
