@@ -235,6 +235,10 @@ test_causal_equals_steps(void **state)
 		float *out = poisoned(n * ldout), *step = poisoned(ldout);
 		float *weights = poisoned(n * ldweights), *step_weights = poisoned(ldweights);
 
+		/* A value that underflows to -0, which a weight of 0 times another value would turn to 0. */
+		for (int j = 0; j < n; j++)
+			c.v[j * c.args.ldv] = j == 0 ? -1e-45f : 0.0f;
+		memset(c.q, 0, head_dim * sizeof(float));
 		for (int t = 0; t < tables.n; t++)
 		{
 			c.args.out = out;
