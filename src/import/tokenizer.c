@@ -5,6 +5,9 @@
  */
 #include "import/tokenizer.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "import/tokenizer_components.h"
 #include "import/tokenizer_config.h"
 #include "import/tokenizer_vocab.h"
@@ -17,8 +20,52 @@ compile_fast(TokenizerBuild *build, const TokenizerConfig *config, const Node *r
 	build->lowercase = config->do_lower_case;
 	build->strip_accents = config->strip_accents;
 	build->handle_chinese_chars = config->tokenize_chinese_chars;
+	build->override_prefix_space = config->class == CLASS_GPT2 || config->class == CLASS_ROBERTA;
+	build->override_trim = config->class == CLASS_ROBERTA;
+	build->add_prefix_space = config->add_prefix_space;
+	build->trim_offsets = config->trim_offsets;
 	return compile_tokenizer_json(build, root, error) &&
 		   tokenizer_config_apply(config, build, root, error);
+}
+
+/* The slow class's files; how each class loads them and makes its pipelines. */
+typedef struct SlowClass
+{
+	TokenizerClass class;
+	const char *file; /* names the vocabulary in errors */
+	bool (*fast)(TokenizerBuild *build, const TokenizerConfig *config, const Node *at,
+				 Error *error);
+	bool (*slow)(TokenizerBuild *build, const TokenizerConfig *config, const Node *at,
+				 Error *error);
+} SlowClass;
+
+static const SlowClass slow_classes[] = {
+	{CLASS_BERT, "vocab.txt", vocab_fast_bert, vocab_slow_bert},
+	{CLASS_GPT2, "vocab.json", gpt2_fast, gpt2_slow},
+	{CLASS_ROBERTA, "vocab.json", gpt2_fast, gpt2_slow},
+};
+
+/* Which of them it is; a vocabulary of an unknown class is an error, none at all is not. */
+static bool
+find_slow_class(const TokenizerConfig *config, const char *directory, const SlowClass **class,
+				Error *error)
+{
+	static const char *const files[] = {"vocab.txt", "vocab.json"};
+
+	*class = NULL;
+	for (size_t i = 0; i < sizeof slow_classes / sizeof *slow_classes; i++)
+		if (slow_classes[i].class == config->class)
+			*class = &slow_classes[i];
+	for (size_t i = 0; !*class && i < sizeof files / sizeof *files; i++)
+	{
+		char path[4096];
+
+		if ((size_t) snprintf(path, sizeof path, "%s/%s", directory, files[i]) < sizeof path &&
+			access(path, F_OK) == 0)
+			return error_set(error, ERR_UNSUPPORTED, "%s: tokenizer class \"%s\" is not supported",
+							 files[i], config->class_name);
+	}
+	return true;
 }
 
 /* From the slow class's files; root is tokenizer.json, whose added tokens count. */
@@ -26,20 +73,27 @@ static bool
 compile_vocab(TokenizerBuild *build, const TokenizerConfig *config, const char *directory,
 			  const Node *root, bool fast, bool *found, Error *error)
 {
-	Node at = {.key = "vocab.txt"};
+	const SlowClass *class;
+	Node at = {0};
 	int	 n_vocab;
 
-	if (!vocab_load(build, directory, &at, found, error))
+	if (!find_slow_class(config, directory, &class, error))
+		return false;
+	if (!class)
+		return true;
+	at.key = class->file;
+	if (class->class == CLASS_BERT ? !vocab_load(build, directory, &at, found, error)
+								   : !gpt2_load(build, directory, found, error))
 		return false;
 	if (!*found)
 		return true;
-	if (config->class != CLASS_BERT)
-		return node_error(&at, error, ERR_UNSUPPORTED, "tokenizer class \"%s\" is not supported",
-						  config->class_name);
 	n_vocab = build->n_vocab;
-	return tokenizer_config_apply(config, build, root, error) &&
-		   (fast ? vocab_fast_bert(build, config, &at, error)
-				 : vocab_slow_bert(build, config, &at, n_vocab, error));
+	if (!tokenizer_config_apply(config, build, root, error))
+		return false;
+	if (fast)
+		return class->fast(build, config, &at, error);
+	return tokenizer_config_slow(config, build, n_vocab, error) &&
+		   class->slow(build, config, &at, error);
 }
 
 static bool

@@ -215,32 +215,15 @@ add_basic(const TokenizerConfig *config, TokenizerBuild *build, const Node *at, 
 }
 
 bool
-vocab_slow_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node *at, int n_vocab,
-				Error *error)
+vocab_slow_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node *at, Error *error)
 {
 	Never	none = {0};
 	int32_t unk, cls, sep;
 
-	build->added_as_written = true;
-	if (!vocab_need_id(build, at, SPECIAL_UNK, "unk_token", &unk, error) ||
-		!vocab_need_id(build, at, SPECIAL_CLS, "cls_token", &cls, error) ||
-		!vocab_need_id(build, at, SPECIAL_SEP, "sep_token", &sep, error))
+	if (!build_need_id(build, at, SPECIAL_UNK, "unk_token", &unk, error) ||
+		!build_need_id(build, at, SPECIAL_CLS, "cls_token", &cls, error) ||
+		!build_need_id(build, at, SPECIAL_SEP, "sep_token", &sep, error))
 		return false;
-	for (int i = 0; i < build->n_added; i++)
-	{
-		BuildAdded *added = &build->added[i];
-		bool		special, named;
-
-		if (!tokenizer_config_special(config, &added->content, &special, &named, error))
-			return false;
-		added->spared = special || (!added->special && added->normalized);
-		added->special = special;
-		added->normalized = true;
-		build->token_flags[added->id] &= (uint8_t) ~TOKEN_SPECIAL;
-		build->token_flags[added->id] |= special ? TOKEN_SPECIAL : 0;
-		if (!special || (!named && added->id >= n_vocab))
-			build->token_flags[added->id] |= TOKEN_APART;
-	}
 	return add_wordpiece(build, at, "##", 2, unk, MAX_CHARACTERS, error) &&
 		   (config->do_basic_tokenize ? add_basic(config, build, at, unk, error)
 									  : add_words(build, at, &none, error)) &&

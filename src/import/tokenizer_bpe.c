@@ -234,3 +234,53 @@ compile_bpe(TokenizerBuild *build, const Node *node, Error *error)
 	}
 	return add_model(build, node, &merges, &options, error);
 }
+
+/* The next word of a line, cut off. */
+static BuildString
+next_word(char **line)
+{
+	BuildString word;
+
+	*line += strspn(*line, " \t\r\v\f");
+	word.bytes = *line;
+	word.length = strcspn(*line, " \t\r\v\f");
+	*line += word.length;
+	if (**line)
+		*(*line)++ = '\0';
+	return word;
+}
+
+bool
+add_bpe_file(TokenizerBuild *build, const Node *at, const char *text, size_t size, Error *error)
+{
+	BpeOptions options = {.unk_id = -1};
+	Merges	   merges = {0};
+	char	  *copy = arena_strndup(build->arena, text, size), *line;
+	size_t	   n = 0;
+
+	if (!copy)
+		return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
+	for (size_t i = 0; i < size; i++)
+		n += copy[i] == '\n';
+	if (!begin_merges(build, n, "", 0, "", 0, &merges, error))
+		return false;
+	/* The first line is the version; what is behind the last line break does not count. */
+	line = strchr(copy, '\n');
+	for (size_t i = 2; line && i <= n; i++)
+	{
+		char	   *end = strchr(++line, '\n');
+		BuildString left, right;
+
+		if (!end)
+			break;
+		*end = '\0';
+		left = next_word(&line);
+		right = next_word(&line);
+		if (right.length == 0 || line[strspn(line, " \t\r\v\f")] != '\0')
+			return node_error(at, error, ERR_DATA, "line %zu is not two words", i);
+		if (!add_merge(build, at, &merges, &left, &right, error))
+			return false;
+		line = end;
+	}
+	return add_model(build, at, &merges, &options, error);
+}

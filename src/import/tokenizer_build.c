@@ -238,6 +238,16 @@ build_added(TokenizerBuild *build, const Node *at, const BuildAdded *added, Erro
 }
 
 bool
+build_need_id(const TokenizerBuild *build, const Node *at, SpecialToken kind, const char *key,
+			  int32_t *id, Error *error)
+{
+	const BuildString *token = &build->special[kind];
+
+	*id = token->bytes ? build_id(build, token->bytes, token->length) : -1;
+	return *id >= 0 || node_error(at, error, ERR_DATA, "there is no %s", key);
+}
+
+bool
 build_component(TokenizerBuild *build, BuildStage stage, const ComponentRecord *record,
 				const void *table, size_t table_size, const Node *at, Error *error)
 {

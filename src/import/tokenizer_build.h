@@ -91,12 +91,13 @@ typedef struct TokenizerBuild
 	int			  n_items[TEMPLATE_LISTS];
 	bool		  has_template; /* a post-processor has filled them */
 
-	BuildString special[SPECIAL_TOKENS]; /* bytes NULL: none */
-
-	/* What a class of the BERT family sets over a BertNormalizer that is the whole normalizer. */
+	BuildString special[SPECIAL_TOKENS];
+	/* bytes NULL: none */ /* What a class of the BERT family sets over a BertNormalizer that is the whole normalizer; and one of GPT-2's over
+	 * a pre-tokenizer that is the only one, Roberta's also over the post-processor. */
 	bool	 override_bert, lowercase, handle_chinese_chars;
 	int		 strip_accents; /* -1: as lowercase */
-	uint32_t flags;			/* TOKENIZER_* */
+	bool	 override_prefix_space, override_trim, add_prefix_space, trim_offsets;
+	uint32_t flags; /* TOKENIZER_* */
 
 	BuildTable tables[16 + TOKENIZER_MAX_COMPONENTS];
 	int		   n_tables;
@@ -111,6 +112,10 @@ extern bool build_vocab(TokenizerBuild *build, const Node *object, Error *error)
 
 /* The id of a string, added tokens first, or -1. */
 extern int32_t build_id(const TokenizerBuild *build, const char *bytes, size_t length);
+
+/* The id of a special token, which must be there. */
+extern bool build_need_id(const TokenizerBuild *build, const Node *at, SpecialToken kind,
+						  const char *key, int32_t *id, Error *error);
 
 /* An added token.  Its id is the one its string has, or else the next free one as the tokenizers library
  * counts; where the file names another (id not -1), that is ERR_DATA.  One that is there already is

@@ -35,10 +35,12 @@ bool
 compile_byte_level(TokenizerBuild *build, const Node *node, Error *error)
 {
 	bool prefix_space, words;
-
-	return node_find_bool(node, "add_prefix_space", true, &prefix_space, error) &&
-		   node_find_bool(node, "use_regex", true, &words, error) &&
-		   add_byte_level(build, node, prefix_space, words, UNICODE_ONIGURUMA, error);
+	if (!node_find_bool(node, "add_prefix_space", true, &prefix_space, error) ||
+		!node_find_bool(node, "use_regex", true, &words, error))
+		return false;
+	if (build->override_prefix_space && !node->parent->parent)
+		prefix_space = build->add_prefix_space;
+	return add_byte_level(build, node, prefix_space, words, UNICODE_ONIGURUMA, error);
 }
 
 bool

@@ -56,6 +56,9 @@ extern bool add_byte_level(TokenizerBuild *build, const Node *at, bool prefix_sp
 
 /* tokenizer_bpe.c */
 extern bool compile_bpe(TokenizerBuild *build, const Node *node, Error *error);
+/* The model of the vocabulary that is there, with the text of a merges.txt. */
+extern bool add_bpe_file(TokenizerBuild *build, const Node *at, const char *text, size_t size,
+						 Error *error);
 
 /* tokenizer_template.c */
 extern bool compile_roberta_template(TokenizerBuild *build, const Node *node, Error *error);
@@ -68,8 +71,9 @@ extern bool add_bert_template(TokenizerBuild *build, int32_t cls, int32_t sep,
 							  int32_t bare_pair_type_id, Error *error);
 /* <s> A </s> and <s> A </s></s> B </s>, all of type 0. */
 extern bool add_roberta_template(TokenizerBuild *build, int32_t cls, int32_t sep, Error *error);
-/* What stands in for a post-processor that is not there: the texts alone, types 0 and 1. */
-extern bool add_bare_template(TokenizerBuild *build, int32_t pair_type_id, Error *error);
+/* What stands in for a post-processor that is not there: the texts alone, types 0 and pair_type_id. */
+extern bool add_bare_template(TokenizerBuild *build, int32_t pair_type_id,
+							  int32_t bare_pair_type_id, Error *error);
 
 /* tokenizer_json.c: the whole tokenizer.json, added tokens included. */
 extern bool compile_tokenizer_json(TokenizerBuild *build, const Node *root, Error *error);

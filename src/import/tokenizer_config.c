@@ -24,6 +24,16 @@ typedef struct ClassEntry
 		"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", NULL, NULL                                   \
 	}
 
+#define ROBERTA_SPECIAL                                                                            \
+	{                                                                                              \
+		"<unk>", "<s>", "</s>", "<pad>", "<mask>", "<s>", "</s>"                                   \
+	}
+
+#define GPT2_SPECIAL                                                                               \
+	{                                                                                              \
+		"<|endoftext|>", NULL, NULL, NULL, NULL, "<|endoftext|>", "<|endoftext|>"                  \
+	}
+
 static const ClassEntry classes[] = {
 	{"Bert", "bert", CLASS_BERT, BERT_SPECIAL},
 	{"ConvBert", "convbert", CLASS_BERT, BERT_SPECIAL},
@@ -33,6 +43,13 @@ static const ClassEntry classes[] = {
 	{"Lxmert", "lxmert", CLASS_BERT, BERT_SPECIAL},
 	{"MobileBert", "mobilebert", CLASS_BERT, BERT_SPECIAL},
 	{"SqueezeBert", "squeezebert", CLASS_BERT, BERT_SPECIAL},
+	{"GPT2", "gpt2", CLASS_GPT2, GPT2_SPECIAL},
+	{"GPT2", "opt", CLASS_GPT2, GPT2_SPECIAL},
+	{"Roberta", "roberta", CLASS_ROBERTA, ROBERTA_SPECIAL},
+	{"Roberta", "roberta-prelayernorm", CLASS_ROBERTA, ROBERTA_SPECIAL},
+	{"Roberta", "mega", CLASS_ROBERTA, ROBERTA_SPECIAL},
+	{"Bart", "bart", CLASS_ROBERTA, ROBERTA_SPECIAL},
+	{"Longformer", "longformer", CLASS_ROBERTA, ROBERTA_SPECIAL},
 };
 
 static const ClassEntry generic = {"PreTrained", NULL, CLASS_GENERIC, {NULL}};
@@ -116,6 +133,9 @@ read_options(TokenizerConfig *config, const TokenizerOptions *options, Error *er
 		!config_bool(config, "do_basic_tokenize", true, &config->do_basic_tokenize, error) ||
 		!config_bool(config, "tokenize_chinese_chars", true, &config->tokenize_chinese_chars,
 					 error) ||
+		!config_bool(config, "add_prefix_space", false, &config->add_prefix_space, error) ||
+		!config_bool(config, "add_bos_token", false, &config->add_bos_token, error) ||
+		!config_bool(config, "trim_offsets", true, &config->trim_offsets, error) ||
 		!config_bool(config, "clean_up_tokenization_spaces", true, &config->clean_up, error))
 		return false;
 	if (options->do_lower_case >= 0)
@@ -365,11 +385,14 @@ add_legacy(const TokenizerConfig *config, TokenizerBuild *build, Error *error)
 	return true;
 }
 
-/* Adds a special token unless its content is an added token already. */
+/* Adds a special token.  If it is an added token already it stays as it is, unless the class makes it from its own
+ * default. */
 static bool
-add_special(TokenizerBuild *build, const Node *node, const BuildAdded *added, Error *error)
+add_special(TokenizerBuild *build, const Node *node, const BuildAdded *added, bool replace,
+			Error *error)
 {
-	if (string_map_get(&build->added_ids, added->content.bytes, added->content.length) >= 0)
+	if (!replace &&
+		string_map_get(&build->added_ids, added->content.bytes, added->content.length) >= 0)
 		return true;
 	return build_added(build, node, added, error);
 }
@@ -387,6 +410,7 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 		const char	*fallback = config->defaults[kind];
 		BuildAdded	 added = {.id = -1, .special = true};
 		Node		 node;
+		bool		 takes_spaces;
 
 		if (!find_special(config, special_keys[kind], &node, &found, error))
 			return false;
@@ -400,8 +424,11 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 		else if (!read_special(&node, &added, error))
 			return false;
 		if (added.content.length == 0)
-			continue;
-		if (!add_special(build, &node, &added, error))
+			continue; /* A mask token that is only named takes the spaces before it. */
+		takes_spaces = config->class == CLASS_ROBERTA && kind == SPECIAL_MASK &&
+					   (!found || json_is_string(node.value));
+		added.lstrip |= takes_spaces;
+		if (!add_special(build, &node, &added, takes_spaces && !found, error))
 			return false;
 		build->special[kind] =
 			(BuildString){arena_strndup(build->arena, added.content.bytes, added.content.length),
@@ -420,7 +447,7 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 		Node	   node = node_element(&list, i);
 		BuildAdded added;
 
-		if (!read_special(&node, &added, error) || !add_special(build, &node, &added, error))
+		if (!read_special(&node, &added, error) || !add_special(build, &node, &added, false, error))
 			return false;
 	}
 	return true;
@@ -444,4 +471,27 @@ tokenizer_config_apply(const TokenizerConfig *config, TokenizerBuild *build,
 			 (tokenizer_json->value && !compile_added_tokens(build, tokenizer_json, error)))
 		return false;
 	return add_special_tokens(config, build, error);
+}
+
+bool
+tokenizer_config_slow(const TokenizerConfig *config, TokenizerBuild *build, int n_vocab,
+					  Error *error)
+{
+	build->added_as_written = true;
+	for (int i = 0; i < build->n_added; i++)
+	{
+		BuildAdded *added = &build->added[i];
+		bool		special, named;
+
+		if (!tokenizer_config_special(config, &added->content, &special, &named, error))
+			return false;
+		added->spared = special || (!added->special && added->normalized);
+		added->special = special;
+		added->normalized = true;
+		build->token_flags[added->id] &= (uint8_t) ~TOKEN_SPECIAL;
+		build->token_flags[added->id] |= special ? TOKEN_SPECIAL : 0;
+		if (!special || (!named && added->id >= n_vocab))
+			build->token_flags[added->id] |= TOKEN_APART;
+	}
+	return true;
 }

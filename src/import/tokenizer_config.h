@@ -8,8 +8,10 @@
 
 typedef enum TokenizerClass
 {
-	CLASS_GENERIC, /* PreTrainedTokenizerFast: all is in tokenizer.json */
-	CLASS_BERT
+	CLASS_GENERIC,
+	/* PreTrainedTokenizerFast: all is in tokenizer.json */ CLASS_BERT,
+	CLASS_GPT2,
+	CLASS_ROBERTA
 } TokenizerClass;
 
 /* The files of a directory that configure its tokenizer.  Owns the documents. */
@@ -25,6 +27,7 @@ typedef struct TokenizerConfig
 
 	bool	do_lower_case, do_basic_tokenize, tokenize_chinese_chars;
 	int		strip_accents; /* -1: null */
+	bool	add_prefix_space, add_bos_token, trim_offsets;
 	bool	clean_up;
 	int64_t model_max_length; /* -1: none */
 } TokenizerConfig;
@@ -43,6 +46,11 @@ extern bool tokenizer_config_apply(const TokenizerConfig *config, TokenizerBuild
  * those. */
 extern bool tokenizer_config_special(const TokenizerConfig *config, const BuildString *string,
 									 bool *special, bool *named, Error *error);
+
+/* Settles which added tokens are special, which are lower-cased and which decoded by themselves, as the slow classes
+ * do; the first n_vocab ids are the vocabulary's own. */
+extern bool tokenizer_config_slow(const TokenizerConfig *config, TokenizerBuild *build, int n_vocab,
+								  Error *error);
 
 /* An added token as JSON has it. */
 extern bool read_added(const Node *node, BuildAdded *added, Error *error);

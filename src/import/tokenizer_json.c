@@ -174,5 +174,5 @@ compile_tokenizer_json(TokenizerBuild *build, const Node *root, Error *error)
 		return false;
 	if (post_processor.value && !compile(build, &post_processor, post_processors, error))
 		return false;
-	return build->has_template || add_bare_template(build, 1, error);
+	return build->has_template || add_bare_template(build, 1, 1, error);
 }

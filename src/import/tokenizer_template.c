@@ -18,10 +18,11 @@ add_bare(TokenizerBuild *build, TemplateList single, TemplateList pair, int32_t 
 }
 
 bool
-add_bare_template(TokenizerBuild *build, int32_t pair_type_id, Error *error)
+add_bare_template(TokenizerBuild *build, int32_t pair_type_id, int32_t bare_pair_type_id,
+				  Error *error)
 {
 	return add_bare(build, TEMPLATE_SINGLE, TEMPLATE_PAIR, pair_type_id, error) &&
-		   add_bare(build, TEMPLATE_SINGLE_BARE, TEMPLATE_PAIR_BARE, pair_type_id, error);
+		   add_bare(build, TEMPLATE_SINGLE_BARE, TEMPLATE_PAIR_BARE, bare_pair_type_id, error);
 }
 
 /* The ids that a special token of a template stands for. */
@@ -175,6 +176,11 @@ compile_byte_level_trim(TokenizerBuild *build, const Node *node, Error *error)
 	if (!node_find_bool(node, "trim_offsets", true, &trim, error) ||
 		!node_find_bool(node, "add_prefix_space", true, &prefix_space, error))
 		return false;
+	if (build->override_trim && !node->parent->parent)
+	{
+		trim = build->trim_offsets;
+		prefix_space = build->add_prefix_space;
+	}
 	if (trim)
 		build->flags |= TOKENIZER_TRIM | (prefix_space ? TOKENIZER_TRIM_PREFIX : 0);
 	return true;

@@ -88,16 +88,6 @@ vocab_load(TokenizerBuild *build, const char *directory, const Node *at, bool *f
 }
 
 bool
-vocab_need_id(const TokenizerBuild *build, const Node *at, SpecialToken kind, const char *key,
-			  int32_t *id, Error *error)
-{
-	const BuildString *token = &build->special[kind];
-
-	*id = token->bytes ? build_id(build, token->bytes, token->length) : -1;
-	return *id >= 0 || node_error(at, error, ERR_DATA, "there is no %s", key);
-}
-
-bool
 vocab_fast_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node *at, Error *error)
 {
 	BertRules rules = {.clean_text = true,
@@ -106,9 +96,9 @@ vocab_fast_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node
 	int32_t	  unk, cls, sep;
 
 	rules.strip_accents = config->strip_accents >= 0 ? config->strip_accents != 0 : rules.lowercase;
-	return vocab_need_id(build, at, SPECIAL_UNK, "unk_token", &unk, error) &&
-		   vocab_need_id(build, at, SPECIAL_CLS, "cls_token", &cls, error) &&
-		   vocab_need_id(build, at, SPECIAL_SEP, "sep_token", &sep, error) &&
+	return build_need_id(build, at, SPECIAL_UNK, "unk_token", &unk, error) &&
+		   build_need_id(build, at, SPECIAL_CLS, "cls_token", &cls, error) &&
+		   build_need_id(build, at, SPECIAL_SEP, "sep_token", &sep, error) &&
 		   add_wordpiece(build, at, "##", 2, unk, MAX_CHARACTERS, error) &&
 		   add_bert_normalizer(build, at, &rules, error) &&
 		   add_bert_pre_tokenizer(build, at, error) &&

@@ -1,5 +1,5 @@
 /*
- * tokenizer_vocab.h: the files of the slow classes of the BERT family.
+ * tokenizer_vocab.h: the files of the slow classes.
  */
 #ifndef IMPORT_TOKENIZER_VOCAB_H
 #define IMPORT_TOKENIZER_VOCAB_H
@@ -7,7 +7,7 @@
 #include "import/tokenizer_build.h"
 #include "import/tokenizer_config.h"
 
-/* Reads the vocabulary at->key, a token a line. */
+/* tokenizer_vocab.c: reads the vocabulary at->key, a token a line. */
 extern bool vocab_load(TokenizerBuild *build, const char *directory, const Node *at, bool *found,
 					   Error *error);
 
@@ -15,12 +15,15 @@ extern bool vocab_load(TokenizerBuild *build, const char *directory, const Node 
 extern bool vocab_fast_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node *at,
 							Error *error);
 
-/* tokenizer_bert_slow.c: the pipeline of BertTokenizer; n_vocab ids are of the vocabulary's own lines. */
+/* tokenizer_bert_slow.c: the pipeline of BertTokenizer. */
 extern bool vocab_slow_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node *at,
-							int n_vocab, Error *error);
+							Error *error);
 
-/* The id of a special token, which must be there. */
-extern bool vocab_need_id(const TokenizerBuild *build, const Node *at, SpecialToken kind,
-						  const char *key, int32_t *id, Error *error);
+/* tokenizer_gpt2.c: vocab.json and merges.txt, and the pipelines of the fast and the slow classes. */
+extern bool gpt2_load(TokenizerBuild *build, const char *directory, bool *found, Error *error);
+extern bool gpt2_fast(TokenizerBuild *build, const TokenizerConfig *config, const Node *at,
+					  Error *error);
+extern bool gpt2_slow(TokenizerBuild *build, const TokenizerConfig *config, const Node *at,
+					  Error *error);
 
 #endif

@@ -9,13 +9,12 @@
 
 #include "tok/byte_level.h"
 
-/* White_Space of Unicode. */
+/* What a token takes beside it; Python, behind the slow tokenizers, has four more. */
 static bool
-is_whitespace(uint32_t c)
+is_space(const Tokenizer *tokenizer, uint32_t character)
 {
-	return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-		   (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
-		   c == 0x205F || c == 0x3000;
+	return is_whitespace(character) ||
+		   (character >= 0x1C && character <= 0x1F && !(tokenizer->tables->flags & TOKENIZER_FAST));
 }
 
 /* The first byte of the character that ends before byte end. */
@@ -79,13 +78,13 @@ added_next(const Tokenizer *tokenizer, const Trie *trie, const char *bytes, size
 				size_t before = character_before(bytes, match->begin);
 
 				next = before;
-				if (before < taken || !is_whitespace(utf8_next(bytes, length, &next)))
+				if (before < taken || !is_space(tokenizer, utf8_next(bytes, length, &next)))
 					break;
 				match->begin = before;
 			}
 		match->end = end;
 		if (added->flags & ADDED_RSTRIP)
-			for (next = end; next < length && is_whitespace(utf8_next(bytes, length, &next));)
+			for (next = end; next < length && is_space(tokenizer, utf8_next(bytes, length, &next));)
 				match->end = next;
 		return true;
 	}

@@ -176,38 +176,62 @@ const ComponentType byte_level_type = {
 	.split = byte_level_split,
 };
 
-/* The bytes that a token's characters stand for; a token with any other character is its own text. */
+/* The bytes that a token's characters stand for, at out; a token with any other character is its own text. */
+static size_t
+put_token(const Fragment *fragment, char *out)
+{
+	size_t n = 0;
+
+	for (size_t at = 0; at < fragment->length;)
+	{
+		int byte = byte_level_byte(utf8_next(fragment->bytes, fragment->length, &at));
+
+		if (byte < 0)
+		{
+			memcpy(out, fragment->bytes, fragment->length);
+			return fragment->length;
+		}
+		out[n++] = (char) byte;
+	}
+	return n;
+}
+
+/* Joins tokens into text.  With BYTE_LEVEL_APART, tokens that are TOKEN_APART are texts of their own, and there are
+ * spaces between texts. */
 static bool
 byte_level_decode(const Component *component, Decoding *decoding)
 {
-	size_t length = 0;
-	char  *bytes, *end;
+	bool   apart = (component->record->flags & BYTE_LEVEL_APART) != 0;
+	size_t length = 0, n = 0, i = 0;
+	char  *bytes;
 
-	for (size_t i = 0; i < decoding->n; i++)
-		length += decoding->fragments[i].length;
-	bytes = end = arena_alloc_raw(decoding->arena, length + 1, 1);
+	for (size_t j = 0; j < decoding->n; j++)
+		length += decoding->fragments[j].length;
+	bytes = arena_alloc_raw(decoding->arena, length + 1, 1);
 	if (!bytes)
 		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
-	for (size_t i = 0; i < decoding->n; i++)
+	while (i < decoding->n)
 	{
-		const Fragment *fragment = &decoding->fragments[i];
-		char		   *begin = end;
+		Fragment text = decoding->fragments[i];
 
-		for (size_t at = 0; at < fragment->length;)
+		if (apart && fragment_is_apart(decoding, &text))
+			i++;
+		else
 		{
-			int byte = byte_level_byte(utf8_next(fragment->bytes, fragment->length, &at));
-
-			if (byte < 0)
-			{
-				end = begin;
-				memcpy(end, fragment->bytes, fragment->length);
-				end += fragment->length;
-				break;
-			}
-			*end++ = (char) byte;
+			text = (Fragment){.bytes = bytes, .id = -1};
+			for (; i < decoding->n &&
+				   !(apart && fragment_is_apart(decoding, &decoding->fragments[i]));
+				 i++)
+				text.length += put_token(&decoding->fragments[i], bytes + text.length);
+			if (!fragment_make_text(decoding, &text))
+				return false;
 		}
+		if (n > 0 && !fragment_prepend(decoding, &text, " ", 1))
+			return false;
+		decoding->fragments[n++] = text;
 	}
-	return decoding_replace(decoding, bytes, (size_t) (end - bytes));
+	decoding->n = n;
+	return true;
 }
 
 static bool

@@ -230,9 +230,7 @@ map_around_added(const Component *component, Marks *marks, Run *run, const Text 
 		if (!map_stretch(component, marks, run, in, done, at, out) ||
 			!text_reserve(out, run->arena, matched, run->error))
 			return false;
-		memcpy(out->bytes + out->length, in->bytes + at, matched);
-		memcpy(out->origin + out->length, in->origin + at, matched * sizeof *out->origin);
-		out->length += matched;
+		text_copy(out, in, at, at + matched);
 		done = at + matched;
 		at = done - 1;
 	}

@@ -6,6 +6,7 @@
 static const ComponentType *const types[] = {
 	&char_map_type,
 	&compose_type,
+	&prepend_type,
 	&bert_pre_tokenizer_type,
 	&words_type,
 	&byte_level_type,
@@ -42,9 +43,7 @@ run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result, Pie
 
 	if (!text_reserve(result, run->arena, length, run->error))
 		return false;
-	memcpy(result->bytes + begin, text->bytes + piece->begin, length);
-	memcpy(result->origin + begin, text->origin + piece->begin, length * sizeof *text->origin);
-	result->length += length;
+	text_copy(result, text, piece->begin, piece->end);
 	return pieces_add(out, run->arena, begin, result->length, piece->id, run->error);
 }
 

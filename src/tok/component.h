@@ -122,9 +122,16 @@ typedef struct Decoding
 	Error			*error;
 } Decoding;
 
-/* Puts one fragment in the place of all; bytes that are no UTF-8 become U+FFFD, one for each maximal part of a
- * character (Unicode 3.9, U+FFFD Substitution of Maximal Subparts). */
-extern bool decoding_replace(Decoding *decoding, const char *bytes, size_t length);
+/* Copies a fragment's bytes; what is no UTF-8 becomes U+FFFD, one for each maximal part of a character (Unicode
+ * 3.9, U+FFFD Substitution of Maximal Subparts). */
+extern bool fragment_make_text(Decoding *decoding, Fragment *fragment);
+
+/* Whether the slow tokenizers decode a token by itself. */
+static inline bool
+fragment_is_apart(const Decoding *decoding, const Fragment *fragment)
+{
+	return fragment->id >= 0 && (decoding->tokenizer->vocab_flags[fragment->id] & TOKEN_APART);
+}
 
 /* Puts bytes before a fragment. */
 extern bool fragment_prepend(Decoding *decoding, Fragment *fragment, const char *bytes,
@@ -154,7 +161,7 @@ typedef struct ComponentType
 /* The type of a kind, or NULL. */
 extern const ComponentType *component_type(uint32_t kind);
 
-extern const ComponentType char_map_type, compose_type;
+extern const ComponentType char_map_type, compose_type, prepend_type;
 extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type;
 extern const ComponentType wordpiece_type, bpe_type;
 extern const ComponentType wordpiece_decoder_type, words_decoder_type, byte_level_decoder_type;

@@ -46,10 +46,11 @@ maximal_part(const uint8_t *s, size_t length)
 }
 
 bool
-decoding_replace(Decoding *decoding, const char *bytes, size_t length)
+fragment_make_text(Decoding *decoding, Fragment *fragment)
 {
-	char  *out = arena_alloc_raw(decoding->arena, length + 1, 3);
-	size_t n = 0;
+	const char *bytes = fragment->bytes;
+	size_t		length = fragment->length, n = 0;
+	char	   *out = arena_alloc_raw(decoding->arena, length + 1, 3);
 
 	if (!out)
 		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
@@ -62,8 +63,8 @@ decoding_replace(Decoding *decoding, const char *bytes, size_t length)
 			at = begin + maximal_part((const uint8_t *) bytes + begin, length - begin);
 		n += (size_t) utf8_put(character, out + n);
 	}
-	decoding->fragments[0] = (Fragment){.bytes = out, .length = n, .id = -1};
-	decoding->n = 1;
+	fragment->bytes = out;
+	fragment->length = n;
 	return true;
 }
 
@@ -149,8 +150,6 @@ tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, i
 		tokenizer->components + tokenizer->n_normalizers + tokenizer->n_pre_tokenizers + 1;
 	Decoding decoding = {.tokenizer = tokenizer, .arena = arena, .error = error};
 	Fragment whole = {0};
-
-	/* Room for one even when there is none: a decoder may join them. */
 	decoding.fragments = arena_alloc_raw(arena, (size_t) n + 1, sizeof *decoding.fragments);
 	if (!decoding.fragments)
 		return error_set(error, ERR_MEMORY, "out of memory for %d tokens", n);

@@ -28,7 +28,8 @@ typedef enum ComponentKind
 {
 	/* normalizers */ NORMALIZER_CHAR_MAP = 1,
 	/* one character to a sequence of characters, canonical order restored */ NORMALIZER_COMPOSE =
-		2, /* canonical composition */
+		2,					/* canonical composition */
+	NORMALIZER_PREPEND = 3, /* a string before the text */
 	/* pre-tokenizers */
 	PRE_TOKENIZER_BERT = 100,
 	/* drops whitespace, isolates punctuation */ PRE_TOKENIZER_WORDS =
@@ -49,9 +50,15 @@ typedef enum ComponentKind
 #define BYTE_LEVEL_PREFIX_SPACE 0x1 /* a space before every piece that has none */
 #define BYTE_LEVEL_WORDS 0x2		/* cuts by GPT-2's pattern */
 
+/* A flag of DECODER_BYTE_LEVEL: tokens that are TOKEN_APART are decoded by themselves, with spaces between. */
+#define BYTE_LEVEL_APART 0x4
+
 /* Flags of MODEL_BPE. */
 #define BPE_FUSE_UNK 0x1
 #define BPE_BYTE_FALLBACK 0x2
+
+/* A flag of NORMALIZER_PREPEND. */
+#define PREPEND_UNLESS_SPACE 0x1
 
 /* In the trie of PRE_TOKENIZER_WORDS: the word goes to the model as it is. */
 #define WORDS_MODEL INT32_MAX

@@ -76,6 +76,24 @@ text_next(const char *bytes, size_t *at)
 		   (uint32_t) (s[2] & 0x3F) << 6 | (s[3] & 0x3F);
 }
 
+/* Appends bytes begin .. end - 1 of another text; there must be room. */
+static inline void
+text_copy(Text *text, const Text *from, size_t begin, size_t end)
+{
+	memcpy(text->bytes + text->length, from->bytes + begin, end - begin);
+	memcpy(text->origin + text->length, from->origin + begin, (end - begin) * sizeof *from->origin);
+	text->length += end - begin;
+}
+
+/* White_Space of Unicode. */
+static inline bool
+is_whitespace(uint32_t c)
+{
+	return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+		   (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+		   c == 0x205F || c == 0x3000;
+}
+
 /* The number of characters in bytes[0 .. length) of a Text. */
 static inline size_t
 text_count(const char *bytes, size_t length)

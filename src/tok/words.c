@@ -82,12 +82,6 @@ words_decoder_open(Component *component, const void *data, size_t size)
 	return true;
 }
 
-static bool
-is_apart(const Decoding *decoding, const Fragment *fragment)
-{
-	return (decoding->tokenizer->vocab_flags[fragment->id] & TOKEN_APART) != 0;
-}
-
 /* Joins words by spaces and continuing pieces to them; added tokens stand apart. */
 static bool
 words_decode(const Component *component, Decoding *decoding)
@@ -99,7 +93,7 @@ words_decode(const Component *component, Decoding *decoding)
 		Fragment *fragment = &decoding->fragments[i];
 		bool	  after_apart = apart;
 
-		apart = is_apart(decoding, fragment);
+		apart = fragment_is_apart(decoding, fragment);
 		if (!first && !apart && !after_apart && fragment->length >= component->length &&
 			memcmp(fragment->bytes, component->bytes, component->length) == 0)
 		{

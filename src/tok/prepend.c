@@ -1,0 +1,44 @@
+/*
+ * prepend.c: a normalizer that puts a string before a text that is not empty.
+ *
+ * Its table is the string, which stands for the first character of the text.  With PREPEND_UNLESS_SPACE a text that
+ * begins with whitespace, as Python has it, stays as it is.
+ */
+#include "tok/component.h"
+
+static bool
+prepend_open(Component *component, const void *data, size_t size)
+{
+	component->bytes = data;
+	component->length = size;
+	return true;
+}
+
+static bool
+prepend_normalize(const Component *component, Run *run, const Text *in, Text *out)
+{
+	size_t	 at = 0;
+	uint32_t first;
+
+	if (in->length == 0)
+		return true;
+	if (!text_reserve(out, run->arena, in->length + component->length, run->error))
+		return false;
+	first = text_next(in->bytes, &at);
+	if (!(component->record->flags & PREPEND_UNLESS_SPACE) ||
+		!(is_whitespace(first) || (first >= 0x1C && first <= 0x1F)))
+		for (size_t i = 0; i < component->length; i++)
+		{
+			out->bytes[out->length] = component->bytes[i];
+			out->origin[out->length++] = in->origin[0];
+		}
+	text_copy(out, in, 0, in->length);
+	return true;
+}
+
+const ComponentType prepend_type = {
+	.kind = NORMALIZER_PREPEND,
+	.name = "Prepend",
+	.open = prepend_open,
+	.normalize = prepend_normalize,
+};
