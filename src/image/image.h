@@ -73,6 +73,9 @@ extern void image_close(Image *image);
 /* Every section's checksum.  ERR_CORRUPT names the section.  cancel may be NULL. */
 extern bool image_verify(const Image *image, bool (*cancel)(void *), void *argument, Error *error);
 
+/* As image_verify, without the tensors: what reading texts takes, in a moment. */
+extern bool image_verify_texts(const Image *image, Error *error);
+
 extern const Section *image_find(const Image *image, SectionType type, const char *name);
 
 /* Views of a section by name; false with ERR_NOT_FOUND, or ERR_CORRUPT when sizes do not fit. */

@@ -77,7 +77,7 @@ handle_open(const InferModel *model)
 		pfree(handle);
 		report_image_error(&error, name);
 	}
-	if (!read_params(handle, &error))
+	if (!image_verify_texts(&handle->image, &error) || !read_params(handle, &error))
 	{
 		image_close(&handle->image);
 		pfree(handle);

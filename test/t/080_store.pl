@@ -74,5 +74,14 @@ SKIP:
 	like($out, qr/^t\|.*allowed 0\.0001 with OpenBLAS$/, 'OpenBLAS gives about the same numbers, and is said to');
 }
 
+# A damaged tokenizer is refused where it is used: in the session, which asks no engine.
+my ($image) = grep { /\.img$/ } slurp_dir($store);
+open my $file, '+<:raw', "$store/$image" or die "open: $!";
+my $at = index(do { local $/; <$file> }, '##ing');
+die 'no token to damage' if $at < 0;
+seek $file, $at, 0 and print $file '##ink' and close $file or die "write: $!";
+($status, $out, $err) = $node->psql('postgres', "SELECT infer.count_tokens('tiny', 'walking')");
+like($err, qr/model "tiny": the checksum of section .* is wrong/, 'a damaged tokenizer is not used');
+
 $node->stop;
 done_testing();
