@@ -5,12 +5,6 @@
 
 /* ---- weights ---- */
 
-static bool
-is_language_model(Head head)
-{
-	return head == HEAD_MASKED_LM || head == HEAD_CAUSAL_LM || head == HEAD_PRE_TRAINING;
-}
-
 /* Whether a class needs the pooler. */
 static bool
 takes_pooled(Head head)
@@ -26,7 +20,7 @@ bert_head_bind_words(const Model *model, const EncoderConfig *config, BertHead *
 	TransformHead *lm = &head->lm;
 	int			   hidden = config->hidden_size, vocab = config->vocab_size;
 
-	if (!is_language_model(model->head))
+	if (!head_is_language_model(model->head))
 		return bind_table(binder, words, vocab, hidden, "embeddings.word_embeddings");
 	lm->act = config->hidden_act;
 	lm->epsilon = config->layer_norm_eps;

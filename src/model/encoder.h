@@ -62,18 +62,15 @@ extern bool encoder_has_absolute_positions(const EncoderConfig *config);
 
 extern bool encoder_bind(EncoderLayer *layers, const EncoderConfig *config, Binder *binder);
 
-/* Most tokens that a sequence of a pass has, cached ones included. */
-extern int encoder_keys(const Pass *pass);
-
 /* Lays out what the layers need, products of at most max_k columns on the left; overlay is left where
  * scratch begins that is free before the first layer and behind the last one.  The carver ends behind
  * all of it. */
 extern void encoder_carve(EncoderState *state, const EncoderConfig *config, int max_k, int threads,
 						  Carver *carver, Carver *overlay);
 
-/* x = LN(x + Wo · attention(x) + bo); x = LN(x + W2 · act(W1 · x + b1) + b2), with a block like the first
- * between them for an encoder's states; for all layers, and hidden_states are captured.  positions: the sines and cosines of rotary
- * positions, else NULL. */
+/* x = LN(x + Wo · attention(x) + bo); x = LN(x + W2 · act(W1 · x + b1) + b2), with a block like the
+ * first between them for an encoder's states; for all layers.  hidden_states are captured.
+ * positions: the sines and cosines of rotary positions, else NULL. */
 extern bool encoder_layers(EncoderState *state, const EncoderConfig *config,
 						   const EncoderLayer *layers, const Table *positions);
 

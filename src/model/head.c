@@ -3,6 +3,12 @@
  */
 #include "model/head.h"
 
+bool
+head_is_language_model(Head head)
+{
+	return head == HEAD_MASKED_LM || head == HEAD_CAUSAL_LM || head == HEAD_PRE_TRAINING;
+}
+
 int
 logit_rows(const Batch *batch)
 {

@@ -8,6 +8,9 @@
 
 #include "model/block.h"
 
+/* Whether a head gives logits over the vocabulary. */
+extern bool head_is_language_model(Head head);
+
 /* Rows of logits that a batch wants from a head on tokens. */
 extern int logit_rows(const Batch *batch);
 

@@ -81,19 +81,13 @@ roberta_weights_size(const void *config)
 }
 
 static bool
-is_language_model(Head head)
-{
-	return head == HEAD_MASKED_LM || head == HEAD_CAUSAL_LM;
-}
-
-static bool
 bind_embeddings(const Model *model, RobertaWeights *weights, Binder *binder)
 {
 	const EncoderConfig *config = model->config;
 	int					 vocab = config->vocab_size, hidden = config->hidden_size;
 	const char			*words = "embeddings.word_embeddings";
 
-	return (is_language_model(model->head)
+	return (head_is_language_model(model->head)
 				? bind_words_and_output(binder, &weights->word, &weights->lm.decoder, vocab, hidden,
 										model->tie_word_embeddings, words, "lm_head.decoder",
 										"lm_head.bias", "lm_head.decoder.bias")

@@ -164,12 +164,6 @@ compute_positions(float *table, int rows, int columns)
 }
 
 static bool
-is_language_model(Head head)
-{
-	return head == HEAD_MASKED_LM || head == HEAD_CAUSAL_LM;
-}
-
-static bool
 bind_embeddings(const Model *model, RoFormerWeights *weights, Binder *binder)
 {
 	const RoFormerConfig *config = model->config;
@@ -177,7 +171,7 @@ bind_embeddings(const Model *model, RoFormerWeights *weights, Binder *binder)
 	int					  width = config->embedding_size, hidden = encoder->hidden_size;
 	const char			 *words = "embeddings.word_embeddings";
 
-	return (is_language_model(model->head)
+	return (head_is_language_model(model->head)
 				? bind_words_and_output(binder, &weights->word, &weights->lm.decoder,
 										encoder->vocab_size, width, model->tie_word_embeddings,
 										words, "cls.predictions.decoder", "cls.predictions.bias",
