@@ -4,9 +4,9 @@
  *	   make build/bench-kernels && build/bench-kernels [isa [precision]]
  *	   build/bench-kernels limits			what the core can do, as bench/run reads it
  *
- * Times are processor time of this thread, the best of several rounds, so that other work on the machine
- * disturbs little.  Products: k = 384, n = 1536, weights again and again, so from the caches; "memory" walks
- * matrices that no cache holds, as decoding does.
+ * Times are processor time of this thread, the best of several rounds, so that other work on the
+ * machine disturbs little.  Products: k = 384, n = 1536, weights again and again, so from the
+ * caches; "memory" walks matrices that no cache holds, as decoding does.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /*
  * functions.h: exp, the normal distribution and the activations, on a Vec.  Private to src/math.
  *
- * Included behind the vector's definition.  Each is the same sequence of IEEE operations everywhere.  Errors
- * are measured against double precision over all floats of a range (test/unit/test_kernels_functions.c holds
- * them to it).  No function gives NaN for a finite argument, whatever its size.
+ * Included behind the vector's definition.  Each is the same sequence of IEEE operations
+ * everywhere.  Errors are measured against double precision over all floats of a range
+ * (test/unit/test_kernels_functions.c holds them to it).  No function gives NaN for a finite
+ * argument, whatever its size.
  */
 
 /* e^r - 1 and 2^n with x = n ln 2 + r, |r| <= ln 2 / 2, for -87.33 < x < 88. */
@@ -61,8 +62,9 @@ sigmoid(Vec x)
 	return vec_div(vec_pick(vec_less(x, vec_set(0.0f)), e, one), vec_add(one, e));
 }
 
-/* Upper tail of the normal distribution, erfc(a / sqrt 2) / 2 for a >= 0.  Absolute error 2e-7, and less the
- * larger a is: u^6 P(u) with u = 1 - 21 a / 128 falls to 0 at a = 6.1, where the tail is 6e-10. */
+/* Upper tail of the normal distribution, erfc(a / sqrt 2) / 2 for a >= 0. Absolute error 2e-7,
+ * and less the larger a is: u^6 P(u) with u = 1 - 21 a / 128 falls to 0 at a = 6.1, where the
+ * tail is 6e-10. */
 INLINE Vec
 normal_tail(Vec a)
 {
@@ -157,7 +159,8 @@ silu(Vec x)
 	return vec_mul(x, sigmoid(x));
 }
 
-/* x tanh(ln(1 + e^x)), with w = e^-|x|: (1 + 2w) / (1 + 2w + 2w^2) or (w^2 + 2w) / (w^2 + 2w + 2) */
+/* x tanh(ln(1 + e^x)), with w = e^-|x|: above 0 (1 + 2w) / (1 + 2w + 2w^2), below 0
+ * (w^2 + 2w) / (w^2 + 2w + 2). */
 INLINE Vec
 mish(Vec x)
 {

@@ -1,19 +1,22 @@
 /*
  * kernels.h: the arithmetic, and which instruction set does it.
  *
- * One table of functions for each instruction set; kernels_select() picks one per process, at start.
- * All of them give the same bits (OpenBLAS excepted, which serves processors without the others):
- *	 - one output of a product is a single chain of fused multiply-adds over k = 0, 1, ..., K-1, starting
- *	   from 0; then scale (int8), bias, activation, residual, in this order;
- *	 - a sum over a row uses sixteen lanes, element i going to lane i mod 16 in order of i, then the tree
- *	   i + 8, i + 4, i + 2, i + 1;
- *	 - exp, erf, tanh, log are our own, from the same operations everywhere; no rcp, no rsqrt, no libm.
- * So nothing depends on the batch, on tile heights, on the number of threads or on the vector width.
+ * One table of functions for each instruction set; kernels_select() picks one per process, at
+ * start.  All of them give the same bits (OpenBLAS excepted, which serves processors without the
+ * others):
+ *	 - one output of a product is a single chain of fused multiply-adds over k = 0, 1, ..., K-1,
+ *	   starting from 0; then scale (int8), bias, activation, residual, in this order;
+ *	 - a sum over a row uses sixteen lanes, element i going to lane i mod 16 in order of i, then the
+ *	   tree i + 8, i + 4, i + 2, i + 1;
+ *	 - exp, erf and tanh are our own, from the same operations everywhere; no rcp, no rsqrt, no
+ *	   libm.
+ * So nothing depends on the batch, on tile heights, on the number of threads or on the vector
+ * width.
  *
  * Rows.  An activation matrix is row-major with a row stride ld in floats.  Columns n .. ld - 1 are
  * neither read nor written.  Pointers to packed data are 64-byte aligned, activations at least 4.
- * Inputs are finite (a bias of attention may be -inf too); results are then no NaN, and functions do not
- * overflow before their value does.
+ * Inputs are finite (a bias of attention may be -inf too); results are then no NaN, and functions
+ * do not overflow before their value does.
  */
 #ifndef MATH_KERNELS_H
 #define MATH_KERNELS_H
@@ -101,12 +104,12 @@ typedef enum AttentionFunction
 } AttentionFunction;
 
 /*
- * One head of one sequence: out = f(scale * q kᵀ + bias + key_bias, masked) * weight_scale * v.
- * A key that is masked for a query has weight exactly 0.  Nothing is read of keys and values behind the
- * last query's causal limit, nor where key_mask is 0, unless a softmax has no key left: then the query gets
- * equal weights over all n_keys, as in PyTorch.  A bias of -inf masks, too.
- * Weights and sums are taken by key index, so keys added behind a query's causal limit change no bit: a
- * step of decoding equals the same row of a full pass.
+ * One head of one sequence: out = f(scale * q kᵀ + bias, masked) * weight_scale * v.
+ * A key that is masked for a query has weight exactly 0; a bias of -inf masks, too.  Where key_mask
+ * is 0, nothing is read of keys and values, unless a softmax has no key left: then the query gets
+ * equal weights over all n_keys, as in PyTorch (with the other functions they are all 0).
+ * Weights and sums are taken by key index, so keys added behind a query's causal limit change no bit:
+ * a step of decoding equals the same row of a full pass.
  */
 typedef struct AttentionArgs
 {
@@ -135,11 +138,11 @@ typedef struct AttentionArgs
 extern size_t attention_scratch(int n_keys, int head_dim, int value_dim);
 
 /*
- * A moving average of up to sixteen channels over time (MEGA, Ma et al. 2022, section 3.1), each with some
- * states h:
+ * A moving average of up to sixteen channels over time (MEGA, Ma et al. 2022, section 3.1), each
+ * with some states h:
  *	 h_t = decay h_{t-1} + u_t - expired u_{t-truncation},  y_t = sum of weight h_t over the states
- * in the order of the states, each h and each sum one fused multiply-add.  Backwards in time with pointers
- * to the last step and negative strides.
+ * in the order of the states, each h and each sum one fused multiply-add.  Backwards in time with
+ * pointers to the last step and negative strides.
  */
 typedef struct EmaArgs
 {
@@ -163,15 +166,16 @@ typedef struct Kernels
 {
 	const char *name; /* "avx512", "avx2", "generic", "openblas" */
 
-	/* c[:, 32 p0 .. 32 p1) = act(a Wᵀ + bias) + residual.  m rows; residual has stride ldr or is NULL; c may
-	 * be residual.  Panels p0 .. p1 - 1 of the ceil(n / 32) are computed: a crew divides them. */
+	/* c[:, 32 p0 .. 32 p1) = act(a Wᵀ + bias) + residual. m rows; residual has stride ldr or is
+	 * NULL; c may be residual. Panels p0 .. p1 - 1 of the ceil(n / 32) are computed: a crew
+	 * divides them. */
 	void (*gemm)(const Matrix *w, int p0, int p1, const Rows *a, int m, float *c, long ldc,
 				 Activation activation, const float *residual, long ldr);
 
 	void (*attention)(const AttentionArgs *args);
 
-	/* (x - mean) / sqrt(variance + epsilon) * weight + bias over n columns; weight and bias may be NULL.
-	 * Variance from centred values, divided by n.  out may be x. */
+	/* (x - mean) / sqrt(variance + epsilon) * weight + bias over n columns; weight and bias may
+	 * be NULL. Variance from centred values, divided by n. out may be x. */
 	void (*layer_norm)(const float *x, long ldx, int m, int n, const float *weight,
 					   const float *bias, float epsilon, float *out, long ldo);
 
@@ -191,8 +195,8 @@ typedef struct Kernels
 	void (*scale)(const float *a, float factor, float *out, int n);
 	void (*add_row)(const Table *table, int row, float *out); /* out += table[row], fp32 or bf16 */
 
-	/* Turns the pairs of neighbours (x[2j], x[2j + 1]) of m rows of n, n even, each by its own angle.
-	 * turns (m, n): the n / 2 angles' sines, then their cosines. */
+	/* Turns the pairs of neighbours (x[2j], x[2j + 1]) of m rows of n, n even, each by its own
+	 * angle. turns (m, n): the n / 2 angles' sines, then their cosines. */
 	void (*rotate)(float *x, long ldx, int m, int n, const float *turns);
 
 	/* out = a b + c, one by one, fused; c NULL: a b. */
@@ -213,8 +217,9 @@ typedef enum Isa
 	ISA_OPENBLAS
 } Isa;
 
-/* The table for an instruction set; ISA_AUTO is the best this processor has.  One that it lacks, or OpenBLAS
- * when its library can't be loaded, is an error that names what is missing.  The pointer is static. */
+/* The table for an instruction set; ISA_AUTO is the best this processor has. One that it lacks,
+ * or OpenBLAS when its library can't be loaded, is an error that names what is missing. The
+ * pointer is static. */
 extern const Kernels *kernels_select(Isa isa, Error *error);
 
 /* True when this processor can run the instruction set. */

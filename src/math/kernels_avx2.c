@@ -27,7 +27,8 @@ typedef struct Mask /* 16 booleans: all bits of a lane, or none */
 #define KERNELS_TABLE kernels_avx2
 #define KERNELS_TABLE_VNNI kernels_avx2_vnni
 
-/* Up to 12 sums; weights take as many registers as a row has sums, but those of fp32 may stay in memory. */
+/* Up to 12 sums; weights take as many registers as a row has sums, but those of fp32 may stay in
+ * memory. */
 INLINE int
 rows_at_most(Kind kind, int width)
 {
@@ -211,6 +212,20 @@ int_load(const void *p)
 	return (Int){_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
 }
 
+INLINE __m256
+bf16_8(const uint16_t *p)
+{
+	__m256i x = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *) p));
+
+	return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
+}
+
+INLINE Vec
+vec_bf16(const uint16_t *p)
+{
+	return (Vec){bf16_8(p), bf16_8(p + 8)};
+}
+
 INLINE Vec
 vec_bf16_low(const void *p)
 {
@@ -303,7 +318,8 @@ int_store_u8(uint8_t *p, const Int v[4])
 	}
 }
 
-/* Not the intrinsic: it would need a flag that lets the compiler use VNNI where the processor may lack it. */
+/* Not the intrinsic: it would need a flag that lets the compiler use VNNI where the processor
+ * may lack it. */
 INLINE Int
 int_dot_vnni(Int sum, Int u, Int s)
 {
@@ -312,7 +328,8 @@ int_dot_vnni(Int sum, Int u, Int s)
 	return sum;
 }
 
-/* Even and odd bytes as 16-bit numbers, whose products are summed in pairs: exact, unlike vpmaddubsw. */
+/* Even and odd bytes as 16-bit numbers, whose products are summed in pairs: exact, unlike
+ * vpmaddubsw. */
 INLINE __m256i
 dot8(__m256i sum, __m256i u, __m256i s)
 {

@@ -167,6 +167,14 @@ vec_power(Vec n)
 }
 
 INLINE Vec
+vec_bf16(const uint16_t *p)
+{
+	__m512i x = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) p));
+
+	return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
+}
+
+INLINE Vec
 vec_bf16_low(const void *p)
 {
 	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
@@ -262,7 +270,8 @@ int_dot_vnni(Int sum, Int u, Int s)
 	return sum;
 }
 
-/* Even and odd bytes as 16-bit numbers, whose products are summed in pairs: exact, unlike vpmaddubsw. */
+/* Even and odd bytes as 16-bit numbers, whose products are summed in pairs: exact, unlike
+ * vpmaddubsw. */
 INLINE Int
 int_dot(Int sum, Int u, Int s)
 {

@@ -1,8 +1,8 @@
 /*
  * kernels_generic.c: the kernels in plain C, for any processor.
  *
- * The same bits as the others, by fmaf().  kernels_generic_fma.c compiles this file a second time for x86
- * processors with FMA, where fmaf() is one instruction and not a call.
+ * The same bits as the others, by fmaf().  kernels_generic_fma.c compiles this file a second time
+ * for x86 processors with FMA, where fmaf() is one instruction and not a call.
  */
 #include <math.h>
 #include <string.h>
@@ -207,6 +207,12 @@ int_load(const void *p)
 
 	memcpy(r.v, p, sizeof(r.v));
 	return r;
+}
+
+INLINE Vec
+vec_bf16(const uint16_t *p)
+{
+	LANES(Vec, float_of_bits((uint32_t) p[i] << 16));
 }
 
 INLINE Vec

@@ -1,9 +1,9 @@
 /*
  * kernels_impl.h: the kernels, written once over the vector of vector.h.  Private to src/math.
  *
- * Included at the end of a file that defines Vec, Int, Mask, their operations and KERNELS_*.
- * The order of additions is the one that kernels.h promises; nothing here depends on how high a tile is or
- * how wide the registers are.
+ * Included at the end of a file that defines Vec, Int, Mask, their operations and KERNELS_*. The
+ * order of additions is the one that kernels.h promises; nothing here depends on how high a tile is
+ * or how wide the registers are.
  */
 #include <math.h>
 #include <string.h>
@@ -161,7 +161,8 @@ multiply_int8(Kind kind, int rows, int width, const Tile *t, Vec out[][2])
 		}
 }
 
-/* kind, rows and width are constants wherever this is called, so each combination is compiled by itself. */
+/* kind, rows and width are constants wherever this is called, so each combination is compiled by
+ * itself. */
 INLINE void
 tile(Kind kind, int rows, int width, const Tile *t)
 {
@@ -260,8 +261,8 @@ tile_scaled(int rows, int width, const Tile *t)
 	tile_any(KIND_SCALED, rows, width, t);
 }
 
-/* How m rows are cut: into tiles of the same height within one, as few as there can be.  Wide tiles are for few
- * rows, where narrow ones are higher. */
+/* How m rows are cut: into tiles of the same height within one, as few as there can be. Wide
+ * tiles are for few rows, where narrow ones are higher. */
 typedef struct Cut
 {
 	int width; /* vectors */
@@ -407,7 +408,8 @@ product_strip(const Product *product, int column, int first, const Cut *cut)
 	const Matrix *w = product->w;
 	const Rows	 *a = product->a;
 	bool		  int8 = w->precision == PRECISION_INT8, bf16 = w->precision == PRECISION_BF16;
-	int			  width = 16 * cut->width, columns = w->n - column < width ? w->n - column : width;
+	int			  width = 16 * cut->width;
+	int			  columns = w->n - column < width ? w->n - column : width;
 	bool		  direct = product->activation == ACTIVATION_NONE && columns == width;
 	float		  buffer[TILE_ROWS * PANEL];
 	Tile		  t = {.step_b = bf16 ? 64 : 128, .steps = int8 ? (w->k + 3) / 4 : w->k};
@@ -415,7 +417,8 @@ product_strip(const Product *product, int column, int first, const Cut *cut)
 
 	t.high = column % PANEL != 0;
 	t.b = (const char *) w->panels + column / PANEL * panel + (t.high && !bf16 ? 64 : 0);
-	/* A single tile fetches from a little ahead in the weights; several, a share each of the next panel. */
+	/* A single tile fetches from a little ahead in the weights; several, a share each of the
+	 * next panel. */
 	t.fetch = t.b + (cut->tiles == 1 ? AHEAD : panel);
 	t.step_fetch = (t.step_b + cut->tiles - 1) / cut->tiles;
 	t.lda = int8 ? a->ldq : a->ld * 4;
@@ -518,8 +521,8 @@ row_top(const float *x, int n)
 	return top;
 }
 
-/* x = e^(x - top), and lanes of their sum.  Below e^-80 is 0: smaller ones would become denormal, which is slow,
- * when they are multiplied. */
+/* x = e^(x - top), and lanes of their sum. Below e^-80 is 0: smaller ones would become denormal,
+ * which is slow, when they are multiplied. */
 INLINE Vec
 row_exp(float *x, int n, float top)
 {
@@ -554,9 +557,9 @@ softmax(float *x, long ldx, int m, int n)
 	}
 }
 
-/* Keys across the lanes: panels [PANEL_UP(n_keys) / 32][head_dim][32], written up to a multiple of 16 keys.  Zero
- * where there is no key or nobody sees it: what is there is multiplied, and uninitialised memory may hold
- * denormals, which are slow. */
+/* Keys across the lanes: panels [PANEL_UP(n_keys) / 32][head_dim][32], written up to a multiple
+ * of 16 keys. Zero where there is no key or nobody sees it: what is there is multiplied, and
+ * uninitialised memory may hold denormals, which are slow. */
 static void
 pack_keys(const AttentionArgs *args, float *panels)
 {
@@ -619,8 +622,9 @@ visible_keys(const AttentionArgs *args, int query)
 	return visible < 0 ? 0 : visible;
 }
 
-/* The scores of a query with its bias, masked, and functions other than softmax applied; of a softmax, lanes of
- * the maximum.  The row has room up to a multiple of 16: what is behind visible becomes "masked". */
+/* The scores of a query with its bias, masked, and functions other than softmax applied; of a
+ * softmax, lanes of the maximum. The row has room up to a multiple of 16: what is behind visible
+ * becomes "masked". */
 INLINE Vec
 score_row(const AttentionArgs *args, int i, float *row, int keys, int visible)
 {
@@ -667,8 +671,9 @@ row_trees(Vec *rows, int n, bool top, float *out)
 		vec_tree4(rows + i, top, out + i);
 }
 
-/* Scores of some queries to weights, which out is still to be multiplied by factor.  With all keys masked, what
- * remains is a softmax over nothing: empty, and the factor belongs to weights of 1. */
+/* Scores of some queries to weights, which out is still to be multiplied by factor. With all
+ * keys masked, what remains is a softmax over nothing: empty, and the factor belongs to weights
+ * of 1. */
 static void
 weigh(const AttentionArgs *args, int query, int rows, int keys, float *scores, long ld,
 	  float *factor, bool *empty)
@@ -856,21 +861,23 @@ add_row(const Table *table, int row, float *out)
 {
 	long at = (long) row * table->columns;
 
-	if (table->precision == PRECISION_BF16)
+	const uint16_t *narrow = (const uint16_t *) table->data + at;
+
+	if (table->precision == PRECISION_FP32)
 	{
-		const uint16_t *data = (const uint16_t *) table->data + at;
-
-		for (int j = 0; j < table->columns; j++)
-		{
-			uint32_t bits = (uint32_t) data[j] << 16;
-			float	 x;
-
-			memcpy(&x, &bits, sizeof(x));
-			out[j] += x;
-		}
-	}
-	else
 		add(out, (const float *) table->data + at, out, table->columns);
+		return;
+	}
+	for (int j = 0; j < table->columns; j += 16)
+	{
+		int		 left = table->columns - j;
+		uint16_t last[16] = {0};
+
+		if (left < 16)
+			memcpy(last, narrow + j, left * sizeof(*last));
+		row_store(out + j,
+				  vec_add(row_load(out + j, left), vec_bf16(left < 16 ? last : narrow + j)), left);
+	}
 }
 
 /* What a norm is made with. */
@@ -882,7 +889,8 @@ typedef struct Norm
 	long		 ldx, ldo;
 } Norm;
 
-/* Some rows, up to four, side by side: each sum is one chain of additions, and alone would wait for itself. */
+/* Some rows, up to four, side by side: each sum is one chain of additions, and alone would wait
+ * for itself. */
 INLINE void
 norm_rows(const Norm *norm, int rows, const float *x, float *out)
 {
@@ -958,8 +966,8 @@ layer_norm(const float *x, long ldx, int m, int n, const float *weight, const fl
 		norm_rows(&norm, 1, x + i * ldx, out + i * ldo);
 }
 
-/* The range of a row and of 0: -*low .. *high.  Four vectors side by side hide the latency; a maximum has no
- * order. */
+/* The range of a row and of 0: -*low .. *high. Four vectors side by side hide the latency; a
+ * maximum has no order. */
 INLINE void
 row_range(const float *x, int n, float *low, float *high)
 {

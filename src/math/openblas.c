@@ -1,10 +1,11 @@
 /*
  * openblas.c: fp32 products by OpenBLAS, for processors that have no kernels of their own here.
  *
- * The library is loaded when it is asked for and stays: it starts threads as it is loaded, so nothing that the
- * postmaster preloads may be linked to it.  Load it while the process has one thread, for setenv() is called.
- * A product is cut into calls that always have the same shape, 16 rows by one panel by up to 512 of k, so an
- * output does not depend on the batch; but its bits are OpenBLAS's own, and differ between processors.
+ * The library is loaded when it is asked for and stays: it starts threads as it is loaded, so
+ * nothing that the postmaster preloads may be linked to it.  Load it while the process has one
+ * thread, for setenv() is called. A product is cut into calls that always have the same shape, 16
+ * rows by one panel by up to 512 of k, so an output does not depend on the batch; but its bits are
+ * OpenBLAS's own, and differ between processors.
  */
 #include <dlfcn.h>
 #include <pthread.h>

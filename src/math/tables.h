@@ -1,8 +1,8 @@
 /*
  * tables.h: the tables of kernels that kernels_select() chooses from.  Private to src/math.
  *
- * kernels_impl.h is compiled once for each instruction set; a table with "vnni" differs from the one without
- * only in how a product of int8 is summed, which is exact in both.
+ * kernels_impl.h is compiled once for each instruction set; a table with "vnni" differs from the
+ * one without only in how a product of int8 is summed, which is exact in both.
  */
 #ifndef MATH_TABLES_H
 #define MATH_TABLES_H

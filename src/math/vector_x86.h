@@ -1,5 +1,6 @@
 /*
- * vector_x86.h: the two operations that go by shuffles, for AVX2 and AVX-512 alike.  Private to src/math.
+ * vector_x86.h: the two operations that go by shuffles, for AVX2 and AVX-512 alike.  Private to
+ * src/math.
  */
 #ifndef MATH_VECTOR_X86_H
 #define MATH_VECTOR_X86_H

@@ -1,6 +1,6 @@
 /*
- * kernels_util.h: what the tests of the kernels share: numbers to feed them, and every table that this
- * processor can run.
+ * kernels_util.h: what the tests of the kernels share: numbers to feed them, and every table that
+ * this processor can run.
  */
 #ifndef KERNELS_UTIL_H
 #define KERNELS_UTIL_H

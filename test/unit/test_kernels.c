@@ -67,8 +67,9 @@ free_case(Case *c)
 	free(c->residual);
 }
 
-/* The product in double precision, of the numbers that the operands stand for; and how far fp32 may be from
- * it: half a unit in the last place of all that is added, for four steps and by chance for the others. */
+/* The product in double precision, of the numbers that the operands stand for; and how far fp32
+ * may be from it: half a unit in the last place of all that is added, for four steps and by
+ * chance for the others. */
 static double
 expected(const Case *c, int i, int j, bool residual, double *tolerance)
 {
@@ -141,7 +142,8 @@ test_products(void **state)
 						check_product(&tables, p, sizes_n[n], sizes_k[k], sizes_m[m], m % 2, n % 2);
 }
 
-/* int8 at its extremes: all of 255 * 127 and 255 * -127 for the longest k that a matrix may have. */
+/* int8 at its extremes: all of 255 * 127 and 255 * -127 for the longest k that a matrix may
+ * have. */
 static void
 test_int8_extremes(void **state)
 {

@@ -1,5 +1,6 @@
 /*
- * Attention against double precision: every function, mask, bias and odd size, on every instruction set.
+ * Attention against double precision: every function, mask, bias and odd size, on every instruction
+ * set.
  */
 #include "kernels_util.h"
 
@@ -136,8 +137,9 @@ expected_weights(const AttentionArgs *a, int i, double *weights)
 	}
 }
 
-/* Scores have errors of some 1e-6 (they are sums of up to 100 products of up to 4), which softmax takes over
- * relatively and laplace at a slope of 1.4; relu2's weights may be large, so relatively too. */
+/* Scores have errors of some 1e-6 (they are sums of up to 100 products of up to 4), which
+ * softmax takes over relatively and laplace at a slope of 1.4; relu2's weights may be large, so
+ * relatively too. */
 static void
 check_values(const AttentionArgs *a, const char *what)
 {
@@ -235,7 +237,8 @@ test_causal_equals_steps(void **state)
 		float *out = poisoned(n * ldout), *step = poisoned(ldout);
 		float *weights = poisoned(n * ldweights), *step_weights = poisoned(ldweights);
 
-		/* A value that underflows to -0, which a weight of 0 times another value would turn to 0. */
+		/* A value that underflows to -0, which a weight of 0 times another value would turn to
+		 * 0. */
 		for (int j = 0; j < n; j++)
 			c.v[j * c.args.ldv] = j == 0 ? -1e-45f : 0.0f;
 		memset(c.q, 0, head_dim * sizeof(float));

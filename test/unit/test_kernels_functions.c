@@ -66,8 +66,8 @@ reference(Activation activation, double x)
 	abort();
 }
 
-/* |error| <= absolute + relative * |value|.  6e-8 is half a unit in the last place; what is below 2e-38 becomes
- * 0 on the way, since denormals are slow. */
+/* |error| <= absolute + relative * |value|. 6e-8 is half a unit in the last place; what is below
+ * 2e-38 becomes 0 on the way, since denormals are slow. */
 static const struct
 {
 	double absolute, relative;

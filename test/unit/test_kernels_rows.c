@@ -107,7 +107,8 @@ test_softmax(void **state)
 				{
 					double shift = x[i * ld + j] - top, y = exp(shift) / sum;
 
-					/* x - top is rounded: half a unit of it is the relative error of its exponential. */
+					/* x - top is rounded: half a unit of it is the relative error of its
+					 * exponential. */
 					assert_near(first[i * ld + j], y, 2e-35 + y * (3e-7 - 6e-8 * shift), "softmax",
 								j);
 				}
@@ -166,7 +167,8 @@ test_quantize(void **state)
 			assert_true(scale > 0 && scale < INFINITY);
 			assert_in_range(zero, 0, 255);
 			for (int j = 0; j < n; j++)
-				/* Half a step for rounding, and half for the zero point, in a range of 255 steps. */
+				/* Half a step for rounding, and half for the zero point, in a range of 255
+				 * steps. */
 				assert_near((double) scale * (q[j] - zero), x[j], scale * 1.001, "quantize", j);
 			for (long j = n; j < ldq; j++)
 				assert_int_equal(q[j], 0);
