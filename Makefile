@@ -19,9 +19,12 @@ ISOLATION_OPTS = --inputdir=test/isolation --load-extension=pg_infer
 EXTRA_CLEAN = $(COMMAND_OBJS) build pg_infer--*.sql $(wildcard src/*/*.d test/*/*.d)
 
 PKG_CONFIG ?= pkg-config
-# Only what a backend needs is linked into pg_infer.so; jansson, HDF5 and libzip belong to the command.
+# Only what a backend needs is linked into pg_infer.so; jansson, libzip, HDF5 and msgpack belong to the command.
+MSGPACK := $(shell $(PKG_CONFIG) --exists msgpack-c && echo msgpack-c || echo msgpack)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs icu-uc icu-i18n) -lm -ldl -pthread -Wl,--version-script=src/pg/exports.map
-COMMAND_LIBS = $(shell $(PKG_CONFIG) --libs jansson libzip icu-uc icu-i18n) -lm -ldl -pthread
+COMMAND_LIBS = $(shell $(PKG_CONFIG) --libs jansson libzip hdf5 $(MSGPACK) icu-uc icu-i18n) -lm -ldl -pthread
+
+HDF5_CPPFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags-only-I hdf5))
 
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-declaration-after-statement \
@@ -42,6 +45,7 @@ ifneq (,$(findstring x86_64,$(shell $(CC) -dumpmachine)))
 %math/kernels_generic_fma.o: CFLAGS += -mfma
 endif
 src/math/kernels_generic.o src/math/kernels_generic_fma.o: CFLAGS += -O3
+%import/hdf5.o build/unit/test_hdf5: CPPFLAGS += $(HDF5_CPPFLAGS)
 $(CORE_OBJS) $(COMMAND_OBJS): CFLAGS += -Wsign-compare -fvisibility=hidden
 
 -include $(patsubst %.o,%.d,$(OBJS) $(COMMAND_OBJS))

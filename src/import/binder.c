@@ -1,8 +1,8 @@
 /*
  * binder.c: the importer's binder.
  *
- * It looks names up with and without the family's base prefix, and under the names that LayerNorm's weights had
- * before 2019 (gamma, beta).  One tensor after the other is read, packed and written.
+ * It looks names up with and without the family's base prefix, under the names that LayerNorm's weights had
+ * before 2019 (gamma, beta), and without a head's name where Keras leaves that out.  One tensor after the other is read, packed and written.
  */
 #include "import/binder.h"
 
@@ -80,7 +80,18 @@ find_name(const ImportBinder *self, const char *name)
 			   : NULL;
 }
 
-/* The checkpoint's tensor for a part's name, or NULL: also under the old names of LayerNorm. */
+/* The tensor of a name without its first component, if a Keras file holds it. */
+static IndexEntry *
+find_rootless(const ImportBinder *self, const char *name)
+{
+	const char *dot = strchr(name, '.');
+	IndexEntry *entry = dot != NULL ? find_name(self, dot + 1) : NULL;
+
+	return entry != NULL && entry->tensor->file->naming == NAMING_KERAS ? entry : NULL;
+}
+
+/* The checkpoint's tensor for a part's name, or NULL: also under the old names of LayerNorm, and as Keras's
+ * safetensors and shards name the weights of a head. */
 static IndexEntry *
 find_part(const ImportBinder *self, const char *part)
 {
@@ -94,6 +105,8 @@ find_part(const ImportBinder *self, const char *part)
 	if (entry == NULL && has_suffix(name, "LayerNorm.bias") &&
 		replace_suffix(old, name, "bias", "beta"))
 		entry = find_name(self, old);
+	if (entry == NULL)
+		entry = find_rootless(self, name);
 	return entry;
 }
 

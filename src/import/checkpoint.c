@@ -19,17 +19,13 @@
 #define INDEX_LIMIT ((size_t) 64 << 20)
 #define ARENA_LIMIT ((size_t) 1 << 30)
 #define CHUNK ((size_t) 1 << 20) /* bytes converted at a time */
+#define STRIP 16				 /* rows transposed at a time */
 
 /* In order of preference. */
-static const CheckpointFormat *const formats[] = {&safetensors_format, &torch_format};
+static const CheckpointFormat *const formats[] = {&safetensors_format, &torch_format, &hdf5_format,
+												  &msgpack_format};
 
 #define N_FORMATS (sizeof formats / sizeof formats[0])
-
-/* Weight files that Transformers knows and this importer does not. */
-static const char *const unreadable[] = {"tf_model.h5", "tf_model.h5.index.json",
-										 "flax_model.msgpack", "flax_model.msgpack.index.json"};
-
-#define N_UNREADABLE (sizeof unreadable / sizeof unreadable[0])
 
 bool
 shape_count(const int64_t *shape, int rank, int64_t *count)
@@ -83,16 +79,29 @@ view_end(const CheckpointTensor *tensor, int64_t *end)
 	return tensor->offset >= 0 && (tensor->count == 0 || !__builtin_add_overflow(last, 1, end));
 }
 
+/* The view of a matrix with rows and columns exchanged. */
+static void
+transpose(CheckpointTensor *tensor)
+{
+	int64_t rows = tensor->shape[0], stride = tensor->strides[0];
+
+	tensor->shape[0] = tensor->shape[1];
+	tensor->strides[0] = tensor->strides[1];
+	tensor->shape[1] = rows;
+	tensor->strides[1] = stride;
+}
+
 bool
 checkpoint_add(Checkpoint *checkpoint, CheckpointFile *file, CheckpointTensor tensor,
 			   bool contiguous, Error *error)
 {
-	size_t	length = strlen(tensor.name);
+	char	name[MAX_NAME + 1];
+	bool	kernel;
 	int64_t count, end, bytes;
 
-	if (length == 0 || length > MAX_NAME)
+	if (!name_convert(file->naming, tensor.name, name, sizeof name, &kernel) || *name == '\0')
 		return error_set(error, ERR_DATA, "\"%s\" has a tensor whose name has %zu bytes",
-						 file->path, length);
+						 file->path, strlen(tensor.name));
 	if (tensor.rank > TENSOR_MAX_RANK)
 		return error_set(error, ERR_UNSUPPORTED, "tensor \"%s\" has %d dimensions, more than %d",
 						 tensor.name, tensor.rank, TENSOR_MAX_RANK);
@@ -110,6 +119,8 @@ checkpoint_add(Checkpoint *checkpoint, CheckpointFile *file, CheckpointTensor te
 			tensor.strides[i] = stride;
 			stride *= tensor.shape[i] > 0 ? tensor.shape[i] : 1;
 		}
+		if (kernel && tensor.rank == 2)
+			transpose(&tensor);
 	}
 	if (!view_end(&tensor, &end) || end > tensor.numbers)
 		return error_set(error, ERR_DATA, "tensor \"%s\" lies outside its storage of %lld numbers",
@@ -133,7 +144,7 @@ checkpoint_add(Checkpoint *checkpoint, CheckpointFile *file, CheckpointTensor te
 		checkpoint->capacity = capacity;
 	}
 	tensor.file = file;
-	tensor.name = arena_strndup(&checkpoint->arena, tensor.name, length);
+	tensor.name = arena_strndup(&checkpoint->arena, name, strlen(name));
 	if (tensor.name == NULL)
 		return error_set(error, ERR_MEMORY, "out of memory for %d tensors", checkpoint->n);
 	checkpoint->tensors[checkpoint->n++] = tensor;
@@ -167,14 +178,14 @@ sort_tensors(Checkpoint *checkpoint, Error *error)
 
 static bool
 open_file(Checkpoint *checkpoint, const CheckpointFormat *format, const char *directory,
-		  const char *name, Error *error)
+		  const char *name, bool shard, Error *error)
 {
 	CheckpointFile *file = &checkpoint->files[checkpoint->n_files];
 	char			path[MAX_PATH];
 
 	if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int) sizeof path)
 		return error_set(error, ERR_LIMIT, "the path \"%.100s...\" is too long", path);
-	*file = (CheckpointFile){.format = format};
+	*file = (CheckpointFile){.format = format, .shard = shard};
 	file->path = arena_strndup(&checkpoint->arena, path, strlen(path));
 	if (file->path == NULL)
 		return error_set(error, ERR_MEMORY, "out of memory opening \"%s\"", path);
@@ -226,7 +237,33 @@ shard_names(const json_t *weight_map, const char *path, const char **names, size
 	return true;
 }
 
-/* Every tensor of the weight_map was found in the file that it names. */
+/* Whether a file of the checkpoint has a tensor that the weight_map calls name.  Keras's shards and safetensors
+ * lack the first component of the names in the weight_map. */
+static bool
+file_has(const Checkpoint *checkpoint, const CheckpointFile *file, const char *name)
+{
+	char					converted[MAX_NAME + 1];
+	bool					kernel;
+	CheckpointTensor		wanted = {.name = converted};
+	const CheckpointTensor *tensor;
+
+	if (file->naming == NAMING_KERAS)
+		name = name_without_root(name);
+	if (checkpoint->n == 0 ||
+		!name_convert(file->naming, name, converted, sizeof converted, &kernel))
+		return false;
+	tensor = bsearch(&wanted, checkpoint->tensors, (size_t) checkpoint->n, sizeof wanted,
+					 compare_tensors);
+	return tensor != NULL && tensor->file == file;
+}
+
+static int
+compare_file(const void *name, const void *file)
+{
+	return strcmp(name, strrchr(((const CheckpointFile *) file)->path, '/') + 1);
+}
+
+/* Every tensor of the weight_map was found in the file that it names.  The files are sorted by name. */
 static bool
 check_weight_map(const Checkpoint *checkpoint, const json_t *weight_map, Error *error)
 {
@@ -235,16 +272,12 @@ check_weight_map(const Checkpoint *checkpoint, const json_t *weight_map, Error *
 
 	json_object_foreach((json_t *) weight_map, name, value)
 	{
-		CheckpointTensor		wanted = {.name = name};
-		const CheckpointTensor *tensor =
-			checkpoint->n > 0 ? bsearch(&wanted, checkpoint->tensors, (size_t) checkpoint->n,
-										sizeof wanted, compare_tensors)
-							  : NULL;
-		const char *file = json_string_value(value);
-		const char *slash = tensor != NULL ? strrchr(tensor->file->path, '/') : NULL;
+		const char			 *wanted = json_string_value(value);
+		const CheckpointFile *file = bsearch(
+			wanted, checkpoint->files, (size_t) checkpoint->n_files, sizeof *file, compare_file);
 
-		if (slash == NULL || strcmp(slash + 1, file) != 0)
-			return error_set(error, ERR_NOT_FOUND, "tensor \"%s\" is not in \"%s\"", name, file);
+		if (file == NULL || !file_has(checkpoint, file, name))
+			return error_set(error, ERR_NOT_FOUND, "tensor \"%s\" is not in \"%s\"", name, wanted);
 	}
 	return true;
 }
@@ -270,7 +303,7 @@ open_shards(Checkpoint *checkpoint, const CheckpointFormat *format, const char *
 	if (ok && (checkpoint->files = calloc(n, sizeof *checkpoint->files)) == NULL)
 		ok = error_set(error, ERR_MEMORY, "out of memory for %zu files", n);
 	for (size_t i = 0; ok && i < n; i++)
-		ok = open_file(checkpoint, format, directory, names[i], error);
+		ok = open_file(checkpoint, format, directory, names[i], true, error);
 	ok = ok && sort_tensors(checkpoint, error) && check_weight_map(checkpoint, weight_map, error);
 	free(names);
 	json_decref(index);
@@ -302,18 +335,12 @@ open_any(Checkpoint *checkpoint, const char *directory, bool *found, Error *erro
 			checkpoint->files = calloc(1, sizeof *checkpoint->files);
 			if (checkpoint->files == NULL)
 				return error_set(error, ERR_MEMORY, "out of memory opening \"%s\"", path);
-			return open_file(checkpoint, format, directory, format->single, error) &&
+			return open_file(checkpoint, format, directory, format->single, false, error) &&
 				   sort_tensors(checkpoint, error);
 		}
 		if (has_file(directory, format->index, path))
 			return open_shards(checkpoint, format, directory, path, error);
 	}
-	for (size_t i = 0; i < N_UNREADABLE; i++)
-		if (has_file(directory, unreadable[i], path))
-		{
-			error_set(error, ERR_UNSUPPORTED, "weights in \"%s\" can't be read", path);
-			return error_hint(error, "Save the model with safe_serialization=True first.");
-		}
 	*found = false;
 	return true;
 }
@@ -363,22 +390,59 @@ is_contiguous(const CheckpointTensor *tensor)
 }
 
 static bool
-read_contiguous(const CheckpointTensor *tensor, uint8_t *chunk, float *out, Error *error)
+read_contiguous(const CheckpointTensor *tensor, float *out, Error *error)
 {
-	size_t width = dtype_size(tensor->dtype);
-	size_t step = CHUNK / width;
+	size_t	 width = dtype_size(tensor->dtype);
+	size_t	 step = CHUNK / width;
+	uint8_t *chunk = malloc(CHUNK);
+	bool	 ok = chunk != NULL;
 
-	for (size_t done = 0; done < tensor->count; done += step)
+	if (!ok)
+		error_set(error, ERR_MEMORY, "out of memory for tensor \"%s\"", tensor->name);
+	for (size_t done = 0; ok && done < tensor->count; done += step)
 	{
 		size_t n = tensor->count - done < step ? tensor->count - done : step;
 
-		if (!tensor->file->format->read(tensor->file, tensor,
+		ok = tensor->file->format->read(tensor->file, tensor,
 										((size_t) tensor->offset + done) * width, n * width, chunk,
-										error))
-			return false;
-		dtype_convert(tensor->dtype, chunk, n, out + done);
+										error);
+		if (ok)
+			dtype_convert(tensor->dtype, chunk, n, out + done);
 	}
-	return true;
+	free(chunk);
+	return ok;
+}
+
+/* A matrix whose columns follow one another: STRIP of them are read, and become STRIP numbers of each row. */
+static bool
+read_transposed(const CheckpointTensor *tensor, float *out, Error *error)
+{
+	size_t	 width = dtype_size(tensor->dtype);
+	size_t	 rows = (size_t) tensor->shape[0], columns = (size_t) tensor->shape[1];
+	uint8_t *bytes = malloc(STRIP * rows * width);
+	float	*strip = malloc(STRIP * rows * sizeof *strip);
+	bool	 ok = bytes != NULL && strip != NULL;
+
+	if (!ok)
+		error_set(error, ERR_MEMORY, "out of memory for tensor \"%s\" of %zu numbers", tensor->name,
+				  tensor->count);
+	for (size_t done = 0; ok && done < columns; done += STRIP)
+	{
+		size_t n = columns - done < STRIP ? columns - done : STRIP;
+
+		ok = tensor->file->format->read(tensor->file, tensor,
+										((size_t) tensor->offset + done * rows) * width,
+										n * rows * width, bytes, error);
+		if (!ok)
+			break;
+		dtype_convert(tensor->dtype, bytes, n * rows, strip);
+		for (size_t r = 0; r < rows; r++)
+			for (size_t c = 0; c < n; c++)
+				out[r * columns + done + c] = strip[c * rows + r];
+	}
+	free(bytes);
+	free(strip);
+	return ok;
 }
 
 /* Gathers a view from span, the storage's bytes from tensor->offset on. */
@@ -403,32 +467,36 @@ gather(const CheckpointTensor *tensor, const uint8_t *span, float *out)
 	}
 }
 
+/* Any other view: the storage from its first number to its last. */
+static bool
+read_view(const CheckpointTensor *tensor, int64_t end, float *out, Error *error)
+{
+	size_t	 width = dtype_size(tensor->dtype);
+	size_t	 size = (size_t) (end - tensor->offset) * width;
+	uint8_t *span = malloc(size);
+	bool	 ok;
+
+	if (span == NULL)
+		return error_set(error, ERR_MEMORY, "out of memory for tensor \"%s\" of %zu bytes",
+						 tensor->name, size);
+	ok = tensor->file->format->read(tensor->file, tensor, (size_t) tensor->offset * width, size,
+									span, error);
+	if (ok)
+		gather(tensor, span, out);
+	free(span);
+	return ok;
+}
+
 bool
 checkpoint_read(const CheckpointTensor *tensor, float *out, Error *error)
 {
-	size_t	 width = dtype_size(tensor->dtype);
-	bool	 contiguous = is_contiguous(tensor);
-	int64_t	 end;
-	size_t	 size;
-	uint8_t *buffer;
-	bool	 ok;
+	int64_t end;
 
 	if (tensor->count == 0 || !view_end(tensor, &end))
 		return true;
-	size = contiguous ? CHUNK : (size_t) (end - tensor->offset) * width;
-	buffer = malloc(size);
-	if (buffer == NULL)
-		return error_set(error, ERR_MEMORY, "out of memory for tensor \"%s\" of %zu bytes",
-						 tensor->name, size);
-	if (contiguous)
-		ok = read_contiguous(tensor, buffer, out, error);
-	else
-	{
-		ok = tensor->file->format->read(tensor->file, tensor, (size_t) tensor->offset * width, size,
-										buffer, error);
-		if (ok)
-			gather(tensor, buffer, out);
-	}
-	free(buffer);
-	return ok;
+	if (is_contiguous(tensor))
+		return read_contiguous(tensor, out, error);
+	if (tensor->rank == 2 && tensor->strides[0] == 1 && tensor->strides[1] == tensor->shape[0])
+		return read_transposed(tensor, out, error);
+	return read_view(tensor, end, out, error);
 }

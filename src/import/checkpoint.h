@@ -2,9 +2,9 @@
  * checkpoint.h: the weights of a model folder, whatever files they lie in.
  *
  * A Checkpoint belongs to one thread; it owns its open files and the list of tensors.  A file format is one
- * source file with a CheckpointFormat, and one line in the table in checkpoint.c: it lists the tensors of a file
- * under PyTorch's state_dict names and reads bytes of their storage.  Conversion to float32, views, shards
- * and bounds are checkpoint.c's.
+ * source file with a CheckpointFormat, and one line in the table in checkpoint.c: it lists the tensors of a file,
+ * says by whose rules they are named, and reads bytes of their storage.  Names as in PyTorch's state_dict,
+ * conversion to float32, views, transposes, shards and bounds are checkpoint.c's.
  */
 #ifndef IMPORT_CHECKPOINT_H
 #define IMPORT_CHECKPOINT_H
@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "import/dtype.h"
+#include "import/names.h"
 
 #define TENSOR_MAX_RANK 8
 
@@ -45,7 +46,7 @@ typedef struct CheckpointFormat
 	const char *single; /* file name, "model.safetensors" */
 	const char *index;	/* of the shards' names: "model.safetensors.index.json" */
 
-	/* Lists every tensor of the file with checkpoint_add. */
+	/* Sets the file's naming and lists every tensor with checkpoint_add. */
 	bool (*open)(Checkpoint *checkpoint, CheckpointFile *file, Error *error);
 
 	/* size bytes at offset of the tensor's storage; both lie inside it.  Reading forwards is cheap. */
@@ -60,10 +61,12 @@ struct CheckpointFile
 	const CheckpointFormat *format;
 	const char			   *path;
 	FileMap					map;
-	void				   *state; /* the format's */
+	bool					shard;	/* an index names it */
+	Naming					naming; /* of its tensors; the format's open sets it */
+	void				   *state;	/* the format's */
 };
 
-extern const CheckpointFormat safetensors_format, torch_format;
+extern const CheckpointFormat safetensors_format, torch_format, hdf5_format, msgpack_format;
 
 /* Finds and opens the weights in a directory; *found is false when it has none. */
 extern bool checkpoint_open(Checkpoint *checkpoint, const char *directory, bool *found,
@@ -78,8 +81,9 @@ extern void shape_print(char *text, size_t size, const int64_t *shape, int rank)
 
 /* ---- for the formats ---- */
 
-/* Adds a tensor after checking that its view lies inside its storage; name is copied, count and file are set.
- * Row-major strides are filled in when contiguous. */
+/* Adds a tensor after checking that its view lies inside its storage; name is converted and copied, count and
+ * file are set.  When contiguous, row-major strides are filled in, and a kernel of Keras or Flax becomes the
+ * transposed view of it. */
 extern bool checkpoint_add(Checkpoint *checkpoint, CheckpointFile *file, CheckpointTensor tensor,
 						   bool contiguous, Error *error);
 

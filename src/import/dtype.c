@@ -11,14 +11,20 @@ typedef struct DTypeInfo
 	size_t		size;
 	const char *safetensors;
 	const char *torch;
+	const char *numpy;
 } DTypeInfo;
 
 static const DTypeInfo infos[] = {
-	[DTYPE_F64] = {8, "F64", "DoubleStorage"}, [DTYPE_F32] = {4, "F32", "FloatStorage"},
-	[DTYPE_F16] = {2, "F16", "HalfStorage"},   [DTYPE_BF16] = {2, "BF16", "BFloat16Storage"},
-	[DTYPE_I64] = {8, "I64", "LongStorage"},   [DTYPE_I32] = {4, "I32", "IntStorage"},
-	[DTYPE_I16] = {2, "I16", "ShortStorage"},  [DTYPE_I8] = {1, "I8", "CharStorage"},
-	[DTYPE_U8] = {1, "U8", "ByteStorage"},	   [DTYPE_BOOL] = {1, "BOOL", "BoolStorage"},
+	[DTYPE_F64] = {8, "F64", "DoubleStorage", "float64"},
+	[DTYPE_F32] = {4, "F32", "FloatStorage", "float32"},
+	[DTYPE_F16] = {2, "F16", "HalfStorage", "float16"},
+	[DTYPE_BF16] = {2, "BF16", "BFloat16Storage", "bfloat16"},
+	[DTYPE_I64] = {8, "I64", "LongStorage", "int64"},
+	[DTYPE_I32] = {4, "I32", "IntStorage", "int32"},
+	[DTYPE_I16] = {2, "I16", "ShortStorage", "int16"},
+	[DTYPE_I8] = {1, "I8", "CharStorage", "int8"},
+	[DTYPE_U8] = {1, "U8", "ByteStorage", "uint8"},
+	[DTYPE_BOOL] = {1, "BOOL", "BoolStorage", "bool"},
 };
 
 #define N_DTYPES (sizeof infos / sizeof infos[0])
@@ -46,6 +52,18 @@ dtype_from_torch(const char *storage, DType *dtype)
 {
 	for (size_t i = 0; i < N_DTYPES; i++)
 		if (strcmp(infos[i].torch, storage) == 0)
+		{
+			*dtype = (DType) i;
+			return true;
+		}
+	return false;
+}
+
+bool
+dtype_from_numpy(const char *name, size_t length, DType *dtype)
+{
+	for (size_t i = 0; i < N_DTYPES; i++)
+		if (strlen(infos[i].numpy) == length && memcmp(infos[i].numpy, name, length) == 0)
 		{
 			*dtype = (DType) i;
 			return true;

@@ -24,9 +24,11 @@ typedef enum DType
 /* Bytes of one number. */
 extern size_t dtype_size(DType dtype);
 
-/* safetensors' names ("BF16") and torch's storage classes ("BFloat16Storage"); false for an unknown one. */
+/* safetensors' names ("BF16"), torch's storage classes ("BFloat16Storage") and numpy's names ("bfloat16", of length
+ * bytes); false for an unknown one. */
 extern bool dtype_from_safetensors(const char *name, DType *dtype);
 extern bool dtype_from_torch(const char *storage, DType *dtype);
+extern bool dtype_from_numpy(const char *name, size_t length, DType *dtype);
 
 /* n little-endian numbers at bytes (any alignment) to out, rounded to nearest even; what is too large for a
  * float32 becomes an infinity. */

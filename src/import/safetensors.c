@@ -2,7 +2,8 @@
  * safetensors.c: the format of model.safetensors.
  *
  * u64 length of the header, little-endian; the header, a JSON object of {dtype, shape, data_offsets: [begin, end]}
- * by name, offsets counted from its end; then the tensors, row-major, without gaps or overlaps.
+ * by name, offsets counted from its end; then the tensors, row-major, without gaps or overlaps.  The entry
+ * __metadata__ may tell in its "format" which framework named them: pt, tf or flax.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,27 @@ check_extents(const CheckpointFile *file, Extent *extents, size_t n, size_t size
 }
 
 static bool
+read_framework(CheckpointFile *file, const json_t *header, Error *error)
+{
+	const json_t *metadata = json_object_get(header, "__metadata__");
+	const char	 *format = json_string_value(json_object_get(metadata, "format"));
+
+	if (format == NULL || strcmp(format, "pt") == 0)
+		file->naming = NAMING_TORCH;
+	else if (strcmp(format, "tf") == 0)
+		file->naming = NAMING_KERAS;
+	else if (strcmp(format, "flax") == 0)
+		file->naming = NAMING_FLAX;
+	else
+		return error_set(
+			error, ERR_UNSUPPORTED,
+			"\"%s\" holds weights of framework \"%.20s\", but must hold those of pt, tf "
+			"or flax",
+			file->path, format);
+	return true;
+}
+
+static bool
 parse_header(Checkpoint *checkpoint, CheckpointFile *file, const json_t *header, size_t data_size,
 			 Error *error)
 {
@@ -104,16 +126,7 @@ parse_header(Checkpoint *checkpoint, CheckpointFile *file, const json_t *header,
 		return error_set(error, ERR_MEMORY, "out of memory reading \"%s\"", file->path);
 	json_object_foreach((json_t *) header, name, entry)
 	{
-		if (strcmp(name, "__metadata__") == 0)
-		{
-			const char *format = json_string_value(json_object_get(entry, "format"));
-
-			ok = format == NULL || strcmp(format, "pt") == 0 ||
-				 error_set(error, ERR_UNSUPPORTED,
-						   "\"%s\" holds weights of framework \"%.20s\", but must hold PyTorch's",
-						   file->path, format);
-		}
-		else
+		if (strcmp(name, "__metadata__") != 0)
 			ok = parse_tensor(checkpoint, file, name, entry, &extents[n++], error);
 		if (!ok)
 			break;
@@ -149,7 +162,8 @@ safetensors_open(Checkpoint *checkpoint, CheckpointFile *file, Error *error)
 		json_decref(header);
 		return false;
 	}
-	ok = parse_header(checkpoint, file, header, file->map.size - sizeof length - length, error);
+	ok = read_framework(file, header, error) &&
+		 parse_header(checkpoint, file, header, file->map.size - sizeof length - length, error);
 	json_decref(header);
 	return ok;
 }

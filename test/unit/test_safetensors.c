@@ -163,9 +163,9 @@ damaged_headers_are_refused(void **state)
 		 "8 bytes of tensors instead of 16"},
 		{"{\"\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", ERR_DATA,
 		 "name has 0 bytes"},
-		{"{\"__metadata__\":{\"format\":\"tf\"},"
+		{"{\"__metadata__\":{\"format\":\"mlx\"},"
 		 "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
-		 ERR_UNSUPPORTED, "framework \"tf\""},
+		 ERR_UNSUPPORTED, "framework \"mlx\""},
 	};
 	(void) state;
 
@@ -282,24 +282,57 @@ a_directory_without_weights_has_none(void **state)
 	checkpoint_close(&checkpoint);
 }
 
+/* Writes one matrix of (2, 3) under a framework's name, and expects it under PyTorch's. */
 static void
-weights_of_other_frameworks_are_named(void **state)
+expect_name(const char *format, const char *theirs, const char *ours, bool transposed)
 {
-	Checkpoint checkpoint;
-	Error	   error;
-	bool	   found;
-	char	   other[128];
-	FILE	  *out;
+	static const float numbers[] = {1, 2, 3, 4, 5, 6}, turned[] = {1, 4, 2, 5, 3, 6};
+	Checkpoint		   checkpoint;
+	Error			   error;
+	bool			   found;
+	char			   header[512];
+	float			   out[6];
+	uint64_t		   length;
+	FILE			  *stream = fopen(file, "wb");
+
+	snprintf(header, sizeof header,
+			 "{\"%s\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+			 "\"__metadata__\":{\"format\":\"%s\"}}",
+			 theirs, format);
+	length = strlen(header);
+	assert_non_null(stream);
+	fwrite(&length, sizeof length, 1, stream);
+	fwrite(header, 1, length, stream);
+	fwrite(numbers, sizeof numbers, 1, stream);
+	fclose(stream);
+	assert_true(checkpoint_open(&checkpoint, directory, &found, &error));
+	assert_int_equal(checkpoint.n, 1);
+	assert_string_equal(checkpoint.tensors[0].name, ours);
+	assert_int_equal(checkpoint.tensors[0].shape[0], transposed ? 3 : 2);
+	assert_true(checkpoint_read(&checkpoint.tensors[0], out, &error));
+	assert_memory_equal(out, transposed ? turned : numbers, sizeof out);
+	checkpoint_close(&checkpoint);
+}
+
+static void
+names_of_other_frameworks_are_read(void **state)
+{
 	(void) state;
 
-	snprintf(other, sizeof other, "%s/flax_model.msgpack", directory);
-	out = fopen(other, "wb");
-	assert_non_null(out);
-	fclose(out);
-	assert_false(checkpoint_open(&checkpoint, directory, &found, &error));
-	unlink(other);
-	assert_int_equal(error.code, ERR_UNSUPPORTED);
-	assert_non_null(strstr(error.message, "flax_model.msgpack"));
+	expect_name("pt", "a.kernel", "a.kernel", false);
+	expect_name("tf", "bert/encoder/layer_._11/output/dense/kernel:0",
+				"bert.encoder.layer.11.output.dense.weight", true);
+	expect_name("tf", "mlm___cls/predictions/x/gamma:0", "cls.predictions.x.weight", false);
+	expect_name("tf", "model/decoder/layers.2/fc1/kernel:0", "model.decoder.layers.2.fc1.weight",
+				true);
+	expect_name("tf", "embed_positions/embeddings:0", "embed_positions.weight", false);
+	expect_name("tf", "embed_tokens/weight:0", "embed_tokens.weight", false);
+	expect_name("tf", "a/beta:0", "a.bias", false);
+	expect_name("tf", "kernel:0", "weight", true);
+	expect_name("tf", "a:b/c:1x", "a:b.c:1x", false);
+	expect_name("flax", "encoder.layer.0.dense.kernel", "encoder.layer.0.dense.weight", true);
+	expect_name("flax", "LayerNorm.scale", "LayerNorm.weight", false);
+	expect_name("flax", "position_embeddings.embedding", "position_embeddings.weight", false);
 }
 
 static void
@@ -331,7 +364,7 @@ main(void)
 		cmocka_unit_test(every_number_type_is_read),
 		cmocka_unit_test(conversions_are_exact),
 		cmocka_unit_test_setup_teardown(a_directory_without_weights_has_none, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(weights_of_other_frameworks_are_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_of_other_frameworks_are_read, set_up, tear_down),
 		cmocka_unit_test(shards_are_checked),
 	};
 
