@@ -228,7 +228,9 @@ walk_group(Walk *walk, hid_t group)
 	walk->depth++;
 	ok = H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, visit_link, walk) >= 0;
 	walk->depth--;
-	return ok || walk->error->code != ERR_NONE || wrong(walk, ERR_DATA, "can't be listed");
+	if (!ok && walk->error->code == ERR_NONE)
+		wrong(walk, ERR_DATA, "can't be listed");
+	return ok;
 }
 
 static hid_t

@@ -343,6 +343,8 @@ read_chunked(const Walk *walk, Span *span, uint32_t entries)
 
 	if (!read_object(walk, span, &marker))
 		return false;
+	if (marker.type != MSGPACK_OBJECT_BOOLEAN || !marker.via.boolean)
+		return wrong(walk, "is no array of Flax");
 	for (uint32_t i = 1; i < entries; i++)
 	{
 		if (!read_bytes(walk, span, &key))
