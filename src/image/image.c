@@ -202,6 +202,16 @@ parse_params(Image *image, const char *name, Params *params, Error *error)
 }
 
 bool
+image_refused(const char *path, const Error *reason, Error *error)
+{
+	if (reason->code == ERR_CORRUPT)
+		error_set(error, ERR_CORRUPT, "image \"%s\" is damaged", path);
+	else
+		error_set(error, reason->code, "could not use image \"%s\"", path);
+	return error_detail(error, "Reason: %s.", reason->message);
+}
+
+bool
 image_open(Image *image, const char *path, Error *error)
 {
 	Error reason;
@@ -214,11 +224,7 @@ image_open(Image *image, const char *path, Error *error)
 		parse_params(image, "model", &image->model, &reason))
 		return true;
 	image_close(image);
-	if (reason.code == ERR_CORRUPT)
-		error_set(error, ERR_CORRUPT, "image \"%s\" is damaged", path);
-	else
-		error_set(error, reason.code, "could not use image \"%s\"", path);
-	return error_detail(error, "Reason: %s.", reason.message);
+	return image_refused(path, &reason, error);
 }
 
 void

@@ -70,6 +70,9 @@ typedef struct Image
 extern bool image_open(Image *image, const char *path, Error *error);
 extern void image_close(Image *image);
 
+/* The error that names the image and its damage, or whatever else is the reason.  Always returns false. */
+extern bool image_refused(const char *path, const Error *reason, Error *error);
+
 /* Every section's checksum.  ERR_CORRUPT names the section.  cancel may be NULL. */
 extern bool image_verify(const Image *image, bool (*cancel)(void *), void *argument, Error *error);
 

@@ -70,14 +70,17 @@ handle_open(const InferModel *model)
 {
 	char		*name = infer_model_name(model);
 	ModelHandle *handle = MemoryContextAllocZero(TopMemoryContext, sizeof(ModelHandle));
-	Error		 error;
+	char		*path = image_path(model->digest);
+	Error		 error, reason;
+	bool		 ok;
 
-	if (!image_open(&handle->image, image_path(model->digest), &error))
+	if (!image_open(&handle->image, path, &error))
 	{
 		pfree(handle);
 		report_image_error(&error, name);
 	}
-	if (!image_verify_texts(&handle->image, &error) || !read_params(handle, &error))
+	ok = image_verify_texts(&handle->image, &reason) || image_refused(path, &reason, &error);
+	if (!ok || !read_params(handle, &error))
 	{
 		image_close(&handle->image);
 		pfree(handle);

@@ -102,8 +102,7 @@ verify(Loader *load)
 		load->error = reason;
 	else
 	{
-		error_set(&load->error, ERR_CORRUPT, "image \"%s\" is damaged", load->path);
-		error_detail(&load->error, "Reason: %s.", reason.message);
+		image_refused(load->path, &reason, &load->error);
 		error_hint(&load->error, "Import it again with infer.update_model.");
 	}
 	return false;
@@ -383,7 +382,8 @@ residents_preload(void)
 			plan_preload(registry_entry(i)->digest);
 }
 
-static void
+/* True when the first of the preloads is dealt with, though it may be loading. */
+static bool
 next_preload(void)
 {
 	uint8 *digest = linitial(preloads);
@@ -410,6 +410,7 @@ next_preload(void)
 		preloads = list_delete_first(preloads);
 		pfree(digest);
 	}
+	return finished;
 }
 
 /* ---- going ---- */
@@ -442,8 +443,9 @@ residents_step(void)
 		if (residents[i] != NULL && residents[i]->n_active == 0 &&
 			*(volatile bool *) &registry_entry(i)->leaving)
 			let_go(residents[i]);
-	if (!residents_loading() && preloads != NIL)
-		next_preload();
+	/* what is there already, or can't be loaded, wakes nobody */
+	while (!residents_loading() && preloads != NIL && next_preload())
+		;
 }
 
 void
