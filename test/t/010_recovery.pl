@@ -52,12 +52,12 @@ $work->{harness}->finish;
 same_answer_again('after kill -9 of a backend');
 
 # An engine that is asked to go leaves its work to the next one.
-$work = in_background($node, "SELECT count(*) FROM infer.embed_many('tiny', array_fill('house tree'::text, ARRAY[40000]))");
+$work = in_background($node, "SELECT count(*) FROM infer.embed_many('tiny', array_fill('house tree'::text, ARRAY[400000]))");
 wait_for_work($node);
 $pid = engine_pid();
 is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)"), 't', 'the engine can be terminated');
 $work->{harness}->finish;
-is($work->{out}, "40000\n", 'what it was serving is finished by the next engine');
+is($work->{out}, "400000\n", 'what it was serving is finished by the next engine');
 is($work->{err}, '', 'without an error');
 isnt(engine_pid(), $pid, 'which is another one');
 same_answer_again('after pg_terminate_backend of the engine');
