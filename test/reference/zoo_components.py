@@ -2,9 +2,10 @@
 import json
 import math
 import random
+from collections import Counter
 from functools import lru_cache
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from zoo_common import fast
 from zoo_texts import TEXTS, corpus
@@ -14,17 +15,41 @@ SPECIAL = ["<unk>", "<s>", "</s>", "<pad>", "<mask>"]
 
 # ---- vocabularies ----
 
-def train_bpe(lines, size, pre_tokenizer=None, alphabet=(), special=SPECIAL, **options):
-    """(vocab, merges)."""
-    tokenizer = Tokenizer(models.BPE(**options))
-    if pre_tokenizer:
-        tokenizer.pre_tokenizer = pre_tokenizer
-    flags = {k: v for k, v in options.items() if k.startswith(("continuing", "end_of"))}
-    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(special), initial_alphabet=list(alphabet),
-                                  show_progress=False, **flags)
-    tokenizer.train_from_iterator(lines, trainer)
-    model = json.loads(tokenizer.to_str())["model"]
-    return model["vocab"], [tuple(m.split(" ", 1)) if isinstance(m, str) else tuple(m) for m in model["merges"]]
+def train_bpe(lines, size, pre_tokenizer, alphabet=(), special=SPECIAL, continuing_subword_prefix="", end_of_word_suffix=""):
+    """(vocab, merges); the trainers of tokenizers give other files at every run where there is a prefix or suffix."""
+    prefix, suffix = continuing_subword_prefix, end_of_word_suffix
+    counts = Counter(w for line in lines for w, _ in pre_tokenizer.pre_tokenize_str(line) if "\0" not in w)
+    words, pairs, where = [], Counter(), {}
+
+    def count(index, sign):
+        symbols, n = words[index]
+        for pair in zip(symbols, symbols[1:]):
+            pairs[pair] += sign * n
+            where.setdefault(pair, set()).add(index)
+
+    for index, word in enumerate(sorted(counts)):
+        words.append(([(prefix if i else "") + c + (suffix if i == len(word) - 1 else "") for i, c in enumerate(word)],
+                      counts[word]))
+        count(index, 1)
+    tokens = list(dict.fromkeys([*special, *sorted({*alphabet, *(c for symbols, _ in words for c in symbols)})]))
+    merges, known = [], set(tokens)
+    while len(tokens) < size:
+        best = min(pairs, key=lambda p: (-pairs[p], p))
+        merged = best[0] + best[1].removeprefix(prefix)
+        merges.append(best)
+        if merged not in known:
+            known.add(merged)
+            tokens.append(merged)
+        for index in sorted(where[best]):
+            count(index, -1)
+            symbols, i = words[index][0], 0
+            while i < len(symbols) - 1:
+                if (symbols[i], symbols[i + 1]) == best:
+                    symbols[i:i + 2] = [merged]
+                i += 1
+            count(index, 1)
+        del pairs[best]
+    return {t: i for i, t in enumerate(tokens)}, merges
 
 
 @lru_cache(None)
@@ -81,9 +106,9 @@ def words_of(tokenizer):
     """A WordLevel model over half of the pieces that come out of a pipeline."""
     found = {}
     for text in TEXTS:
-        if tokenizer.normalizer:
+        if tokenizer.normalizer is not None:
             text = tokenizer.normalizer.normalize_str(text)
-        pieces = tokenizer.pre_tokenizer.pre_tokenize_str(text) if tokenizer.pre_tokenizer else [(text, None)]
+        pieces = tokenizer.pre_tokenizer.pre_tokenize_str(text) if tokenizer.pre_tokenizer is not None else [(text, None)]
         for piece, _ in pieces:
             if piece and "\0" not in piece:
                 found[piece] = found.get(piece, 0) + 1
@@ -98,15 +123,15 @@ def words_of(tokenizer):
 def build(model=None, normalizer=None, pre_tokenizer=None, post_processor=None, decoder=None, special=SPECIAL, added=()):
     """Without a model: a word list of the pipeline's own pieces."""
     tokenizer = Tokenizer(model or models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
-    if normalizer:
+    if normalizer is not None:
         tokenizer.normalizer = normalizer
-    if pre_tokenizer:
+    if pre_tokenizer is not None:
         tokenizer.pre_tokenizer = pre_tokenizer
     if not model:
         tokenizer.model = words_of(tokenizer)
-    if post_processor:
+    if post_processor is not None:
         tokenizer.post_processor = post_processor
-    if decoder:
+    if decoder is not None:
         tokenizer.decoder = decoder
     tokenizer.add_special_tokens(list(special))
     for token in added:
