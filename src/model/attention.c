@@ -158,19 +158,19 @@ extend_cache(const AttentionStep *step, int sequence, int head, AttentionArgs *a
 	const Model *model = step->pass->model;
 	const Cache *cache = &step->pass->batch->caches[sequence];
 	CacheLayer	 layer = cache_layer(&model->cache, cache, step->pass->layer);
-	long		 column = (long) head * args->head_dim;
-	size_t		 bytes = (size_t) args->head_dim * sizeof(float);
-	long		 ldk = model->cache.key_width, ldv = model->cache.value_width;
+	long		 dim = args->head_dim, first = (long) head * cache->capacity * dim;
+	size_t		 bytes = (size_t) dim * sizeof(float);
 
 	for (int i = 0; i < args->n_queries; i++)
 	{
-		memcpy(layer.keys + (cache->length + i) * ldk + column, args->k + i * args->ldk, bytes);
-		memcpy(layer.values + (cache->length + i) * ldv + column, args->v + i * args->ldv, bytes);
+		long at = first + (cache->length + i) * dim;
+
+		memcpy(layer.keys + at, args->k + i * args->ldk, bytes);
+		memcpy(layer.values + at, args->v + i * args->ldv, bytes);
 	}
-	args->k = layer.keys + column;
-	args->v = layer.values + column;
-	args->ldk = ldk;
-	args->ldv = ldv;
+	args->k = layer.keys + first;
+	args->v = layer.values + first;
+	args->ldk = args->ldv = dim;
 	args->n_keys += cache->length;
 }
 
@@ -181,28 +181,27 @@ encoder_keys(const AttentionStep *step, int sequence, int head, AttentionArgs *a
 	const Model		  *model = step->pass->model;
 	const Batch		  *batch = step->pass->batch;
 	const Activations *kv = step->kv;
-	long			   column = (long) head * args->head_dim;
-	long			   width = (long) step->config->heads * args->head_dim;
+	long			   dim = args->head_dim, first = (long) head * batch->source * dim;
 	const Cache		  *cache = batch->caches != NULL ? &batch->caches[sequence] : NULL;
 	CacheLayer		   layer;
 
 	args->n_keys = batch->source;
-	args->k = kv->x + (long) sequence * batch->source * kv->ld + column;
-	args->v = args->k + width;
+	args->k = kv->x + (long) sequence * batch->source * kv->ld + head * dim;
+	args->v = args->k + step->config->heads * dim;
 	args->ldk = args->ldv = kv->ld;
 	if (cache == NULL)
 		return;
 	layer = cache_layer(&model->cache, cache, step->pass->layer);
 	for (int i = 0; i < batch->source && !cache->has_source; i++)
 	{
-		memcpy(layer.cross_keys + i * width + column, args->k + i * args->ldk,
-			   (size_t) args->head_dim * sizeof(float));
-		memcpy(layer.cross_values + i * width + column, args->v + i * args->ldv,
-			   (size_t) args->head_dim * sizeof(float));
+		memcpy(layer.cross_keys + first + i * dim, args->k + i * args->ldk,
+			   (size_t) dim * sizeof(float));
+		memcpy(layer.cross_values + first + i * dim, args->v + i * args->ldv,
+			   (size_t) dim * sizeof(float));
 	}
-	args->k = layer.cross_keys + column;
-	args->v = layer.cross_values + column;
-	args->ldk = args->ldv = width;
+	args->k = layer.cross_keys + first;
+	args->v = layer.cross_values + first;
+	args->ldk = args->ldv = dim;
 }
 
 /* What is added to the scores of a sequence: rows of a mask. */

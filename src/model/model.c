@@ -311,6 +311,7 @@ model_configure(Model *model, const Params *config, const char *architecture, Er
 		return false;
 	if (model->max_columns == 0)
 		model->max_columns = model->max_tokens;
+	model->cache.heads = model->n_heads > 0 ? model->n_heads : 1;
 	return true;
 }
 

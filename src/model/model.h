@@ -51,7 +51,7 @@ typedef struct TensorSpec
 	int			n_parts;
 	const char *parts[BINDER_MAX_PARTS]; /* names in the state_dict, ".weight" included */
 	int			rows[BINDER_MAX_PARTS];	 /* of each part; a vector's length */
-	int			columns; /* of a vector that the checkpoint has as a matrix; else 1 */
+	int			columns;  /* of a vector that the checkpoint has as a matrix; else 1 */
 	bool		bias;	  /* a matrix with biases: part with ".weight" replaced by ".bias" */
 	bool		optional; /* may be absent: then the destination stays NULL / zero */
 	/* Of a table that is fp32 in every image: makes it where the checkpoint has none.  NULL: an
@@ -125,13 +125,14 @@ extern void image_binder_init(ImageBinder *binder, const Image *image, Error *er
 
 /*
  * What forward keeps of a sequence between calls, in floats.  Each layer's numbers lie together: keys
- * (capacity, key_width), values (capacity, value_width), keys and values of the encoder's states
- * (source, cross_key_width), (source, cross_value_width), and state.  Rows are all heads side by
- * side, as products leave them.
+ * (heads, capacity, key_width / heads), values likewise, keys and values of the encoder's states (heads,
+ * source, cross_key_width / heads) and so on, and state.  Each head's rows lie together, as a step of
+ * decoding reads all of them.
  */
 typedef struct CacheLayout
 {
 	int n_layers;
+	int heads;								/* model_configure sets it: n_heads, or 1 */
 	int key_width, value_width;				/* of each token; 0: the family keeps nothing */
 	int cross_key_width, cross_value_width; /* of each encoder position; 0: no cross-attention */
 	int state;								/* of the sequence (MEGA's moving average) */
@@ -243,25 +244,25 @@ typedef struct Model
 	bool		tie_word_embeddings;
 
 	/* Numbers that the family fills. */
-	int			hidden_size;	/* of last_hidden_state */
-	int			layer_size;		/* of hidden_states: another where OPT projects */
-	int			embedding_size; /* of inputs_embeds */
-	int			n_layers;
-	int			n_heads;			/* of head_mask; 0: the family takes none */
-	bool		head_mask_by_layer; /* head_mask must name the layers (OPT) */
-	int			vocab_size;
-	int			type_vocab_size;		  /* 0: the family takes no token_type_ids */
-	int			shape_vocab_size;		  /* RoCBert; 0 elsewhere: it takes none */
-	int			pronunciation_vocab_size; /* likewise */
-	int			max_tokens;	 /* positions the weights allow in one sequence; INT_MAX: no limit */
-	int			max_columns; /* tokens of one sequence, where padding takes no position; else those */
-	int			n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
-	int			pad_token_id;
-	bool		has_cross_attention;
-	bool		has_pair_logits;   /* BertForPreTraining: a second output */
-	bool		labels_drop_cache; /* with labels the class returns no cache */
-	bool		has_pooler;		   /* known once the weights are bound */
-	CacheLayout cache;			   /* of a decoder */
+	int	 hidden_size;	 /* of last_hidden_state */
+	int	 layer_size;	 /* of hidden_states: another where OPT projects */
+	int	 embedding_size; /* of inputs_embeds */
+	int	 n_layers;
+	int	 n_heads;			 /* of head_mask; 0: the family takes none */
+	bool head_mask_by_layer; /* head_mask must name the layers (OPT) */
+	int	 vocab_size;
+	int	 type_vocab_size;		   /* 0: the family takes no token_type_ids */
+	int	 shape_vocab_size;		   /* RoCBert; 0 elsewhere: it takes none */
+	int	 pronunciation_vocab_size; /* likewise */
+	int	 max_tokens;  /* positions the weights allow in one sequence; INT_MAX: no limit */
+	int	 max_columns; /* tokens of one sequence, where padding takes no position; else those */
+	int	 n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
+	int	 pad_token_id;
+	bool has_cross_attention;
+	bool has_pair_logits;	/* BertForPreTraining: a second output */
+	bool labels_drop_cache; /* with labels the class returns no cache */
+	bool has_pooler;		/* known once the weights are bound */
+	CacheLayout cache;		/* of a decoder */
 
 	Arena arena; /* config and weights */
 } Model;

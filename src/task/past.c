@@ -96,29 +96,42 @@ past_finish(const Model *model, uint8_t *out, int n_seqs, int length, int source
 	memcpy(out, &header, sizeof header);
 }
 
+/* Each head's rows from a cache with room for old_room of them to one with room for new_room. */
+static void
+copy_heads(const CacheLayout *layout, int width, const float *old, int old_room, float *new,
+		   int new_room, int rows)
+{
+	size_t dim = (size_t) (width / layout->heads);
+
+	for (int i = 0; i < layout->heads; i++)
+		memcpy(new + (size_t) i *(size_t) new_room *dim, old + (size_t) i * (size_t) old_room * dim,
+			   (size_t) rows * dim * sizeof(float));
+}
+
 void
 past_copy(const Model *model, const Past *past, int sequence, Cache *cache)
 {
 	const CacheLayout *layout = &model->cache;
 	size_t			   size = cache_floats(layout, past->length, past->source);
-	size_t			   length = (size_t) past->length, source = (size_t) past->source;
+	int				   length = past->length, source = past->source;
 	Cache			   from = {.data = (float *) past->floats + size * (size_t) sequence,
-							   .capacity = past->length,
-							   .source = past->source};
+							   .capacity = length,
+							   .source = source};
 
 	for (int i = 0; i < layout->n_layers; i++)
 	{
 		CacheLayer old = cache_layer(layout, &from, i), new = cache_layer(layout, cache, i);
 
-		memcpy(new.keys, old.keys, length * (size_t) layout->key_width * sizeof(float));
-		memcpy(new.values, old.values, length * (size_t) layout->value_width * sizeof(float));
+		copy_heads(layout, layout->key_width, old.keys, length, new.keys, cache->capacity, length);
+		copy_heads(layout, layout->value_width, old.values, length, new.values, cache->capacity,
+				   length);
 		memcpy(new.state, old.state, (size_t) layout->state * sizeof(float));
 		if (cache->source == 0)
 			continue;
-		memcpy(new.cross_keys, old.cross_keys,
-			   source * (size_t) layout->cross_key_width * sizeof(float));
-		memcpy(new.cross_values, old.cross_values,
-			   source * (size_t) layout->cross_value_width * sizeof(float));
+		copy_heads(layout, layout->cross_key_width, old.cross_keys, source, new.cross_keys,
+				   cache->source, source);
+		copy_heads(layout, layout->cross_value_width, old.cross_values, source, new.cross_values,
+				   cache->source, source);
 	}
 	cache->length = past->length;
 	cache->has_source = cache->source > 0;
