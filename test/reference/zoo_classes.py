@@ -57,7 +57,7 @@ def chinese_vocab():
     import rjieba
     vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     draw = random.Random(11)
-    words = sorted({w for line in CHINESE + TEXTS for w in rjieba.cut(line, False) if w.strip() == w and w and len(w) < 9})
+    words = sorted({w for line in CHINESE + TEXTS for w in rjieba.cut(line, False) if w.strip() == w and w and len(w) < 9 and "\0" not in w})
     characters = sorted({c for line in CHINESE + TEXTS for c in line.lower() if c.strip() and c.isprintable()})
     pieces = [p for p in zoo_components.wordpiece_vocab() if p not in zoo_components.SPECIAL]
     for token in [w for w in words if draw.random() < 0.5] + [c for c in characters if draw.random() < 0.8] + pieces:
@@ -142,7 +142,7 @@ def byte_level_classes():
                              "single_word": False} for k, v in (("unk", "</s>"), ("bos", "</s>"), ("eos", "</s>"), ("pad", "<pad>"))}}
     own = contents(["<s>", "<pad>", "</s>", "<unk>"])
     files("class-opt-slow", 0, opt, own, ["class:GPT2Tokenizer", "option:add_bos_token"])
-    files("class-opt-fast", -1, opt, own, ["class:GPT2TokenizerFast", "option:add_bos_token"])
+    files("class-opt-fast", 1, opt, own, ["class:GPT2TokenizerFast", "option:add_bos_token"])
 
 
 # ---- the classes with a sentencepiece model ----

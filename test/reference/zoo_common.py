@@ -31,7 +31,7 @@ def decoded(tokenizer, ids):
 
 
 def ask(tokenizer, text, pair=None, bare=False, max_length=None, side="right"):
-    """One call; None where Transformers itself refuses or gives up."""
+    """One call; None where Transformers itself refuses or gives up.  The slow GPT2Tokenizer forgets a type for its bos."""
     fast = tokenizer.is_fast
     first, second = TEXTS[text], None if pair is None else TEXTS[pair]
     options = {"add_special_tokens": not bare}
@@ -43,13 +43,15 @@ def ask(tokenizer, text, pair=None, bare=False, max_length=None, side="right"):
         if max_length <= (0 if bare else tokenizer.num_special_tokens_to_add(pair is not None)):
             return None
         options.update(truncation=True, max_length=max_length)
-    encoding = tokenizer(*arguments, return_offsets_mapping=fast, **options)
+    encoding = tokenizer(*arguments, return_offsets_mapping=fast, return_token_type_ids=True, **options)
     ids = encoding["input_ids"][0]
     if max_length and len(ids) > max_length:
         return None
-    types = encoding["token_type_ids"][0] if "token_type_ids" in encoding else [0] * len(ids)
+    types = encoding["token_type_ids"][0]
     run = {"text": text, "ids": ids}
-    if any(types):
+    if len(types) != len(ids):
+        run["types"] = None
+    elif any(types):
         run["types"] = types
     if pair is not None:
         run["pair"] = pair
