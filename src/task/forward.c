@@ -81,9 +81,8 @@ plan_logits(const Call *call, ForwardOutputs *outputs, Error *error)
 static bool
 returns_last(const Call *call)
 {
-	return call->model->head == HEAD_BASE ||
-		   (call->inputs->output_hidden_states &&
-			call->model->hidden_size != call->model->layer_size);
+	return call->model->head == HEAD_BASE || (call->inputs->output_hidden_states &&
+											  call->model->hidden_size != call->model->layer_size);
 }
 
 static bool
