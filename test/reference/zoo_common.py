@@ -31,7 +31,10 @@ def decoded(tokenizer, ids):
 
 
 def ask(tokenizer, text, pair=None, bare=False, max_length=None, side="right"):
-    """One call; None where Transformers itself refuses or gives up.  The slow GPT2Tokenizer forgets a type for its bos."""
+    """One call; None where Transformers itself refuses or gives up.
+
+    Types are null where a class has none of its own, or, as the slow GPT2Tokenizer with its bos, too few.
+    """
     fast = tokenizer.is_fast
     first, second = TEXTS[text], None if pair is None else TEXTS[pair]
     options = {"add_special_tokens": not bare}
@@ -43,11 +46,12 @@ def ask(tokenizer, text, pair=None, bare=False, max_length=None, side="right"):
         if max_length <= (0 if bare else tokenizer.num_special_tokens_to_add(pair is not None)):
             return None
         options.update(truncation=True, max_length=max_length)
-    encoding = tokenizer(*arguments, return_offsets_mapping=fast, return_token_type_ids=True, **options)
+    encoding = tokenizer(*arguments, return_offsets_mapping=fast, return_token_type_ids=True if fast or not bare else None,
+                         **options)
     ids = encoding["input_ids"][0]
     if max_length and len(ids) > max_length:
         return None
-    types = encoding["token_type_ids"][0]
+    types = encoding["token_type_ids"][0] if "token_type_ids" in encoding else []
     run = {"text": text, "ids": ids}
     if len(types) != len(ids):
         run["types"] = None
