@@ -136,6 +136,7 @@ cluster_model test/models/tiny-bert
 
 layer style tools/style-check
 layer units units
+[ $# -gt 0 ] || need compile-sanitized make -s -j"$(nproc)" fuzz-targets
 layer fuzz make -s fuzz-replay
 need cluster cluster_start <test/regress.conf
 layer regress in_tree make -s installcheck ISOLATION=
