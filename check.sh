@@ -122,6 +122,8 @@ clusters() {
         prove --verbose -I "$pgxs/test/perl" -I test/perl --ext .pl --recurse test/t
 }
 
+# In braces, so that bash has read all of it before anything runs.
+{
 mkdir -p build/check
 need packages tools/setup-debian build test model
 need compile compile
@@ -144,3 +146,4 @@ layer pgtap pgtap
 layer isolation in_tree make -s installcheck REGRESS=
 layer clusters clusters
 finish
+}
