@@ -1,8 +1,8 @@
 /*
  * ema_impl.h: the moving average of MEGA, over the vector of vector.h.  Private to src/math.
  *
- * Included by kernels_impl.h.  The states of a tile of steps are gone through in blocks that fit the
- * registers; each state adds to the sum in its turn, so the blocks' size changes no bit.
+ * Included by kernels_impl.h.  The states of a tile of steps are gone through in blocks that fit
+ * the registers; each state adds to the sum in its turn, so the blocks' size changes no bit.
  */
 
 enum
@@ -27,8 +27,8 @@ once_more(const float *p)
 	return p;
 }
 
-/* Steps begin .. end - 1 of states first .. first + n - 1; n and truncated are constants wherever this
- * is called. */
+/* Steps begin .. end - 1 of states first .. first + n - 1; n and truncated are constants wherever
+ * this is called. */
 INLINE void
 ema_states(int n, bool truncated, const EmaArgs *args, int first, int begin, int end)
 {

@@ -2,8 +2,8 @@
  * ema.c: the coefficients of the moving average, and its items: sixteen channels of a sequence.
  *
  * A scan costs two multiply-adds a state and step.  With sixteen states that is less than Fourier
- * transforms would cost (over 100 operations a step at 8192 of them, and one sequence is as long as it
- * is), and it gives the same bits in one pass or in many.
+ * transforms would cost (over 100 operations a step at 8192 of them, and one sequence is as long as
+ * it is), and it gives the same bits in one pass or in many.
  */
 #include "model/ema.h"
 

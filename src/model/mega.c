@@ -14,9 +14,10 @@
  *	 pooled = tanh(Wp · x[first token] + bp)
  *
  * There is one head.  Norms may come behind each block instead, and f may be another function than
- * softmax; q kᵀ is then divided by the number of keys.  Where Transformers' decoder does not give in
- * steps what it gives in one pass (that number, cross-attention's positions, a truncated average), this
- * is what Transformers does.  It can run only some lengths in chunks; here the last one may be shorter.
+ * softmax; q kᵀ is then divided by the number of keys.  Where Transformers' decoder does not give
+ * in steps what it gives in one pass (that number, cross-attention's positions, a truncated
+ * average), this is what Transformers does.  It can run only some lengths in chunks; here the last
+ * one may be shorter.
  */
 #include <limits.h>
 #include <math.h>
@@ -58,8 +59,8 @@ typedef struct MegaConfig
 	BiasConfig		  bias;
 } MegaConfig;
 
-/* What a norm multiplies with and adds, each NULL where there is none.  NORM_SCALE has one number; of
- * NORM_BATCH mean and variance are in it. */
+/* What a norm multiplies with and adds, each NULL where there is none.  NORM_SCALE has one number;
+ * of NORM_BATCH mean and variance are in it. */
 typedef struct MegaNorm
 {
 	const float *weight, *bias;
@@ -293,6 +294,9 @@ fold_batch_norm(Model *model, MegaNorm *norm, const float *mean, const float *va
 	{
 		double scale = 1.0 / sqrt((double) variance[i] + (double) NORM_EPS);
 
+		if (!(variance[i] >= 0.0f))
+			return error_set(error, ERR_DATA, "running_var of channel %d is %g, less than 0", i,
+							 (double) variance[i]);
 		if (norm->weight != NULL)
 			scale *= (double) norm->weight[i];
 		weight[i] = (float) scale;
@@ -541,8 +545,8 @@ mega_check(const Model *model, const Batch *batch, Error *error)
 	return true;
 }
 
-/* In chunks attentions are (chunks, chunk, chunk), else (1, length, keys); cross_attentions (length,
- * keys). */
+/* In chunks attentions are (chunks, chunk, chunk), else (1, length, keys); cross_attentions
+ * (length, keys). */
 static int
 mega_attention_dims(const Model *model, int length, int keys, bool cross, int *dims)
 {
@@ -846,8 +850,8 @@ count_seen(const uint8_t *seen, int n)
 	return count;
 }
 
-/* What scores are multiplied with, and which keys count: n of them in a chunk, seen or not.  A softmax
- * that sees none sees all. */
+/* What scores are multiplied with, and which keys count: n of them in a chunk, seen or not.  A
+ * softmax that sees none sees all. */
 static void
 weigh_keys(const MegaConfig *config, const uint8_t *seen, int n, AttentionArgs *args)
 {
@@ -882,8 +886,8 @@ want_weights(const AttentionStep *step, AttentionArgs *args, int sequence, int c
 	args->weights = batch->attentions + at * (size_t) dims[2];
 }
 
-/* In a decoder a query's scores are divided by the number of keys up to its own, which for one behind
- * cached ones is 1. */
+/* In a decoder a query's scores are divided by the number of keys up to its own, which for one
+ * behind cached ones is 1. */
 static void
 scale_queries(const Kernels *kernels, float *q, const AttentionArgs *args, int first)
 {

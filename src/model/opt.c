@@ -5,9 +5,9 @@
  *	 layer:	x = x + Wo · attention(LN(x)) + bo;  x = x + W2 · act(W1 · LN(x) + b1) + b2
  *	 last_hidden_state = LN(x) · Poutᵀ
  *
- * The 350m model has its norms behind the sums, and none at the end.  Where words are as wide as the
- * layers there is no projection; biases and the norms' weights may be missing.  It is a decoder whatever
- * is_decoder says.
+ * The 350m model has its norms behind the sums, and none at the end.  Where words are as wide as
+ * the layers there is no projection; biases and the norms' weights may be missing.  It is a decoder
+ * whatever is_decoder says.
  */
 #include <limits.h>
 
@@ -273,8 +273,8 @@ opt_workspace(const Model *model, const Batch *largest, int threads)
 	return opt_state(&state, model, NULL, threads);
 }
 
-/* Rows of the table of positions: p + 2, where p counts the tokens before it that the mask keeps; 1 for one
- * that is masked itself. */
+/* Rows of the table of positions: p + 2, where p counts the tokens before it that the mask keeps; 1
+ * for one that is masked itself. */
 static void
 opt_positions(const Batch *batch, int32_t *positions)
 {
@@ -330,8 +330,8 @@ opt_layer(Pass *pass, const OptConfig *config, const OptLayer *layer, OptState *
 		   (before || layer_norm(pass, x, x, &layer->ffn_norm, LAYER_NORM_EPS, NULL));
 }
 
-/* The token that a classification looks at: the one before the first that is a pad, around the end; the
- * last where there is none. */
+/* The token that a classification looks at: the one before the first that is a pad, around the end;
+ * the last where there is none. */
 static void
 classified_tokens(const Model *model, const Batch *batch, int32_t *tokens)
 {

@@ -1,9 +1,9 @@
 /*
  * position_bias.h: what MEGA adds to the score of a query and a key, by their distance.
  *
- * simple: a number of the checkpoint for each distance.  rotary: α turned by the query's angles times β
- * turned by the key's (Su et al. 2021), with halves for pairs.  Both depend on key - query only, so that a
- * row of numbers serves a whole square of scores.
+ * simple: a number of the checkpoint for each distance.  rotary: α turned by the query's angles
+ * times β turned by the key's (Su et al. 2021), with halves for pairs.  Both depend on key - query
+ * only, so that a row of numbers serves a whole square of scores.
  */
 #ifndef MODEL_POSITION_BIAS_H
 #define MODEL_POSITION_BIAS_H
@@ -15,7 +15,7 @@ typedef struct BiasConfig
 	bool rotary;
 	int	 dim;	   /* rotary: of α and β */
 	int	 table;	   /* simple: numbers in the checkpoint's */
-	int positions; /* simple: the longest text, whose distance 0 is number positions - 1 of the table;
+	int positions; /* simple: the longest text, with distance 0 at number positions - 1 of the table;
 					 * rotary: what is kept ready */
 } BiasConfig;
 
