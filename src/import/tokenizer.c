@@ -6,6 +6,7 @@
 #include "import/tokenizer.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "import/tokenizer_components.h"
@@ -16,6 +17,11 @@
 static bool
 compile_fast(TokenizerBuild *build, const TokenizerConfig *config, const Node *root, Error *error)
 {
+	/* its tokenizer.json doesn't say that words are split by jieba */
+	if (strncmp(config->class_name, "RoFormer", strlen("RoFormer")) == 0)
+		return error_set(error, ERR_UNSUPPORTED,
+						 "tokenizer.json: tokenizer class \"%s\" is not supported",
+						 config->class_name);
 	build->override_bert = config->class == CLASS_BERT;
 	build->lowercase = config->do_lower_case;
 	build->strip_accents = config->strip_accents;

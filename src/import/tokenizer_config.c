@@ -108,7 +108,7 @@ choose_class(const TokenizerConfig *config, const ClassEntry **entry, const char
 	*name = own ? own : of_model;
 	*entry = *name ? find_class(*name) : model_type ? find_model_type(model_type) : &generic;
 	if (!*name)
-		*name = "";
+		*name = model_type && strcmp(model_type, "roformer") == 0 ? "RoFormerTokenizer" : "";
 	return true;
 }
 
