@@ -19,6 +19,8 @@
 #include "import_util.h"
 #include "task/golden.h"
 
+#define FAMILIES "test/reference/families"
+
 static const char *const tiny_model[] = {"config.json", "model.safetensors", NULL};
 static const char *const tiny_tokenizer[] = {"tokenizer.json", "tokenizer_config.json", "vocab.txt",
 											 "special_tokens_map.json", NULL};
@@ -127,6 +129,49 @@ every_container_gives_the_same_image(void **state)
 	}
 	assert_int_equal(count_files(), 1);
 	assert_non_null(strstr(report.path, digest));
+}
+
+/* As a Keras model writes that was never called: the names in the file lack their first component, a layer's. */
+static void
+names_without_a_layer_are_found(void **state)
+{
+	static const char *const config[] = {"config.json", NULL};
+	static const char		 named[] = FAMILIES "/formats/bert-tf-safetensors";
+	char					 digest[DIGEST_HEX], path[512], *text;
+	const char				*name;
+	uint8_t					*bytes;
+	json_t					*header, *shortened = json_object(), *entry;
+	uint64_t				 length;
+	size_t					 size;
+	Error					 error;
+	FILE					*out;
+	(void) state;
+
+	import(named, NULL);
+	strcpy(digest, report.digest);
+	bytes = (uint8_t *) file_read(&arena, FAMILIES "/formats/bert-tf-safetensors/model.safetensors",
+								  1 << 20, &size, &error);
+	assert_non_null(bytes);
+	memcpy(&length, bytes, sizeof length);
+	header = json_loadb((char *) bytes + 8, length, 0, NULL);
+	json_object_foreach(header, name, entry)
+		json_object_set(shortened, name_without_root(name), entry);
+	assert_int_equal(json_object_size(shortened), json_object_size(header));
+	text = json_dumps(shortened, 0);
+	copy_files(named, "", config);
+	snprintf(path, sizeof path, "%s/model.safetensors", folder);
+	out = fopen(path, "wb");
+	assert_non_null(out);
+	fwrite(&(uint64_t){strlen(text)}, sizeof length, 1, out);
+	fputs(text, out);
+	fwrite(bytes + 8 + length, 1, size - 8 - length, out);
+	fclose(out);
+	free(text);
+	json_decref(header);
+	json_decref(shortened);
+	import(folder, NULL);
+	assert_string_equal(report.digest, digest);
+	assert_int_equal(report.tensors.n_unused, 0);
 }
 
 static void
@@ -716,6 +761,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_container_gives_the_same_image, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_without_a_layer_are_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(unused_tensors_are_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_folders_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cut_checkpoints_are_refused, set_up, tear_down),
