@@ -167,6 +167,8 @@ BEGIN
             RETURN NEXT diag(failure);
         END IF;
     END LOOP;
+    -- there are more folders than models that a cluster serves at a time
+    EXECUTE format('SELECT infer.unload_model(%L)', model_name);
 END $$;
 
 CREATE TABLE pg_temp.folders AS
