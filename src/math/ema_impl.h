@@ -19,6 +19,14 @@ ema_input(const EmaArgs *args, int step)
 	return args->mask ? vec_mul(u, vec_set(args->mask[step * args->mask_step])) : u;
 }
 
+/* Without input a state would decay until it is denormal, which is slow, and for ever with some
+ * factors. */
+INLINE Vec
+ema_settle(Vec h)
+{
+	return vec_pick(vec_less(vec_abs(h), vec_set(1e-30f)), vec_set(0.0f), h);
+}
+
 /* The same pointer, as new to the compiler: it would keep the address of each state in memory. */
 INLINE const float *
 once_more(const float *p)
@@ -57,6 +65,9 @@ ema_states(int n, bool truncated, const EmaArgs *args, int first, int begin, int
 			y = vec_fma(vec_load(weight + i * 16), h[i], y);
 		}
 		row_store(out, y, args->channels);
+		if (args->mask && args->mask[step * args->mask_step] == 0.0f)
+			UNROLLED (i, n)
+				h[i] = ema_settle(h[i]);
 	}
 	UNROLLED (i, n)
 		vec_store(state + i * 16, h[i]);

@@ -141,8 +141,9 @@ extern size_t attention_scratch(int n_keys, int head_dim, int value_dim);
  * A moving average of up to sixteen channels over time (MEGA, Ma et al. 2022, section 3.1), each
  * with some states h:
  *	 h_t = decay h_{t-1} + u_t - expired u_{t-truncation},  y_t = sum of weight h_t over the states
- * in the order of the states, each h and each sum one fused multiply-add.  Backwards in time with
- * pointers to the last step and negative strides.
+ * in the order of the states, each h and each sum one fused multiply-add.  Behind a step whose mask
+ * is 0 an h below 1e-30 becomes 0.  Backwards in time with pointers to the last step and negative
+ * strides.
  */
 typedef struct EmaArgs
 {

@@ -31,7 +31,7 @@
 #define NORM_EPS 1e-5f
 #define ROWS_LEAST 4		 /* rows that are worth an item */
 #define QUERY_BLOCK 64		 /* queries of an item of attention */
-#define BIAS_READY (1 << 16) /* positions whose bias is kept ready, at most */
+#define BIAS_READY (1 << 14) /* positions whose bias is kept ready, at most */
 #define PREFIX_BYTES 64
 
 typedef enum NormKind
@@ -968,7 +968,7 @@ attention_item(void *argument, int item, int rank)
 	int					 begin, end;
 
 	item_range(item, step->item_blocks, step->n, &begin, &end);
-	for (int i = begin; i < end; i++)
+	for (int i = begin; i < end && !crew_cancelled(step->pass->crew); i++)
 	{
 		int sequence = sequence_of(first_item, step->pass->batch->n_seqs, i);
 

@@ -66,11 +66,11 @@ typedef struct OptState
 /* ---- config ---- */
 
 static const Architecture architectures[] = {
-	{"OPTModel", HEAD_BASE},
-	{"OPTForCausalLM", HEAD_CAUSAL_LM},
+	{"OPTModel", HEAD_BASE, NULL},
+	{"OPTForCausalLM", HEAD_CAUSAL_LM, "lm_head.weight"},
 	{"OPTForSequenceClassification", HEAD_SEQUENCE_CLASSIFICATION, "score.weight"},
 	{"OPTForQuestionAnswering", HEAD_QUESTION_ANSWERING, "qa_outputs.weight"},
-	{NULL, HEAD_BASE},
+	{NULL, HEAD_BASE, NULL},
 };
 
 static bool

@@ -205,6 +205,44 @@ averages_of_both_directions_are_added(void **state)
 	free(h);
 }
 
+/* Where nothing comes states end at 0, and are denormal for no more than a step. */
+static void
+states_settle_where_nothing_comes(void **state)
+{
+	Tables	tables = own_tables();
+	Average a = average_open(2000, 16, 7, 0, true);
+	size_t	n = (size_t) (a.length * a.ldout), numbers = (size_t) a.states * 16;
+	float  *first = poisoned(n), *other = poisoned(n), *h = allocate(numbers * sizeof(float));
+
+	(void) state;
+	for (int i = 5; i < a.length; i++)
+		a.mask[i] = 0.0f;
+	for (int t = 0; t < tables.n; t++)
+	{
+		float *out = t == 0 ? first : other;
+		int	   most = 0;
+
+		memcpy(h, a.before, numbers * sizeof(float));
+		for (int i = 0; i < a.length; i++)
+		{
+			int denormal = 0;
+
+			run(&a, tables.table[t], false, false, false, i, i + 1, h, out);
+			for (size_t j = 0; j < numbers; j++)
+				denormal += fpclassify(h[j]) == FP_SUBNORMAL;
+			most = denormal > most ? denormal : most;
+		}
+		assert_int_equal(most, 0);
+		for (size_t j = 0; j < numbers; j++)
+			assert_true(h[j] == 0.0f || a.decay[j] > 0.96f);
+		assert_same_bits(first, out, n, tables.name[t]);
+	}
+	average_close(&a);
+	free(first);
+	free(other);
+	free(h);
+}
+
 static void
 products_and_mixtures_are_one_by_one(void **state)
 {
@@ -249,6 +287,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(averages_are_those_of_the_definition),
 		cmocka_unit_test(averages_of_both_directions_are_added),
+		cmocka_unit_test(states_settle_where_nothing_comes),
 		cmocka_unit_test(products_and_mixtures_are_one_by_one),
 	};
 
