@@ -64,6 +64,10 @@ FROM reference JOIN sentences USING (id),
      unnest(infer.embed('minilm', sentence), vector) AS v(ours, theirs);
 SQL
 
+[ "$(sql -c "SELECT bool_and(abs(ours - theirs) <= 1e-5) FROM reference JOIN sentences USING (id),
+    unnest(infer.embed('minilm', sentence), vector) AS v(ours, theirs)")" = t ] ||
+    { echo "they are not equal" >&2; exit 1; }
+
 step "All 5,000, a thousand in a call"
 show <<'SQL'
 CREATE TABLE vectors (id bigint, embedding real[]);

@@ -149,8 +149,19 @@ SELECT :'tiny_short'::infer.model OPERATOR(infer.=) :'small_short' AS found;
 SELECT infer.rename_model('small', 'a@b');
 SELECT infer.rename_model('nobody', 'tiny');
 SELECT infer.rename_model(NULL, 'tiny');
+ALTER SERVER small RENAME TO "a@b";
 ALTER SERVER small RENAME TO tiny;
 SELECT * FROM counts;
+
+-- a dump restores functions before servers
+SET check_function_bodies = off;
+SELECT 'nobody@0123456789abcdef'::infer.model;
+SELECT infer.count_tokens('nobody@0123456789abcdef', 'x');
+SELECT 'nobody@012345678'::infer.model;
+SELECT 'nobody'::infer.model;
+SELECT 'tiny@0123456789abcdef'::infer.model;
+RESET check_function_bodies;
+SELECT 'nobody@0123456789abcdef'::infer.model;
 
 -- transactions
 BEGIN;

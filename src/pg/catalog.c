@@ -458,7 +458,7 @@ server_by_digest(const uint8 *digest, const char *prefix)
 }
 
 InferModel *
-model_resolve(const char *name, const char *prefix)
+model_resolve(const char *name, const char *prefix, bool missing_ok)
 {
 	ModelServer *server = model_server(name, prefix != NULL);
 	const uint8 *digest;
@@ -466,7 +466,11 @@ model_resolve(const char *name, const char *prefix)
 	if (prefix == NULL)
 		return infer_model_make(name, server->digest);
 	if (server == NULL && (server = server_by_digest(NULL, prefix)) == NULL)
+	{
+		if (missing_ok)
+			return NULL;
 		(void) model_server(name, false);
+	}
 	digest = digest_by_prefix(server, prefix);
 	if (digest == NULL)
 		digest_unknown(server, prefix);
@@ -552,7 +556,7 @@ check_model_owner(const ModelServer *server)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_SERVER, server->name);
 }
 
-/* ---- digests given by hand ---- */
+/* ---- names and digests given by hand ---- */
 
 static object_access_hook_type previous_object_access_hook;
 
@@ -617,9 +621,10 @@ check_digest_given(const ModelServer *before, const ModelServer *after, const ui
 					errhint("Use infer.create_model or infer.update_model.")));
 }
 
-/* Digests are no secret, so CREATE and ALTER SERVER must not be a way to weights that are not granted. */
+/* CREATE and ALTER SERVER: a model's name must be one that its literals can have; and digests are no secret, so
+ * these must not be a way to weights that are not granted. */
 static void
-guard_digests(ObjectAccessType access, Oid class, Oid object, int sub, void *argument)
+guard_servers(ObjectAccessType access, Oid class, Oid object, int sub, void *argument)
 {
 	ModelServer	  *after, *before;
 	ForeignServer *existing;
@@ -628,8 +633,10 @@ guard_digests(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		previous_object_access_hook(access, class, object, sub, argument);
 	if (class != ForeignServerRelationId || (access != OAT_POST_CREATE && access != OAT_POST_ALTER))
 		return;
-	if (has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES) ||
-		(after = server_written(object)) == NULL)
+	if ((after = server_written(object)) == NULL)
+		return;
+	check_model_name(after->name, ERRCODE_INVALID_NAME);
+	if (has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
 		return;
 	existing = GetForeignServerExtended(object, FSV_MISSING_OK);
 	before = existing ? read_server(existing) : NULL;
@@ -646,5 +653,5 @@ catalog_init(void)
 	for (int i = 0; i < lengthof(caches); i++)
 		CacheRegisterSyscacheCallback(caches[i], forget_usages, (Datum) 0);
 	previous_object_access_hook = object_access_hook;
-	object_access_hook = guard_digests;
+	object_access_hook = guard_servers;
 }

@@ -2,18 +2,27 @@
  * model_type.c: type infer.model, a model's name with the digest of its weights.
  *
  * A literal is resolved when it is read: views, indexes and generated columns hold the digest from then on.
- * Output needs no catalog.  Two values are equal when name and digest are.
+ * Output needs no catalog.  Two values are equal when their text forms are.
+ *
+ * A dump restores functions and domains before servers, so where check_function_bodies is off (pg_dump sets that) a
+ * literal in its text form may name a model that is not there yet.  Such a value is "short": it has the digits
+ * that the text has, zeros behind them, and is resolved each time that it is used.
  */
 #include "postgres.h"
 
 #include "common/hashfn.h"
 #include "libpq/pqformat.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "pg/pg_infer.h"
 
 #define SHOWN_DIGITS 16
+#define SHOWN_BYTES (SHOWN_DIGITS / 2)
 #define LEAST_DIGITS 8
+
+/* As it is stored: what is done to a value here looks nothing up. */
+#define GETARG_MODEL(n) ((InferModel *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n)))
 
 static inline size_t
 name_length(const InferModel *model)
@@ -123,6 +132,32 @@ check_digest_prefix(const char *digits, const char *input)
 	return prefix;
 }
 
+static InferModel *
+short_model(const char *name, const char *prefix)
+{
+	char  hex[DIGEST_HEX + 1];
+	uint8 digest[IMAGE_DIGEST_BYTES];
+
+	memset(hex, '0', DIGEST_HEX);
+	memcpy(hex, prefix, SHOWN_DIGITS);
+	hex[DIGEST_HEX] = '\0';
+	(void) digest_from_hex(hex, digest);
+	return infer_model_make(name, digest);
+}
+
+const InferModel *
+infer_model_resolve(const InferModel *model)
+{
+	char hex[DIGEST_HEX + 1];
+
+	for (int i = SHOWN_BYTES; i < IMAGE_DIGEST_BYTES; i++)
+		if (model->digest[i] != 0)
+			return model;
+	digest_to_hex(model->digest, hex);
+	hex[SHOWN_DIGITS] = '\0';
+	return model_resolve(infer_model_name(model), hex, false);
+}
+
 PG_FUNCTION_INFO_V1(infer_model_in);
 Datum
 infer_model_in(PG_FUNCTION_ARGS)
@@ -130,16 +165,21 @@ infer_model_in(PG_FUNCTION_ARGS)
 	const char *input = PG_GETARG_CSTRING(0);
 	const char *at = strchr(input, '@');
 	char	   *name = at ? pnstrdup(input, at - input) : pstrdup(input);
+	char	   *prefix = at ? check_digest_prefix(at + 1, input) : NULL;
+	bool		may_be_short =
+		prefix && strlen(prefix) == SHOWN_DIGITS && !check_function_bodies;
+	InferModel *model;
 
 	check_model_name(name, ERRCODE_INVALID_TEXT_REPRESENTATION);
-	PG_RETURN_POINTER(model_resolve(name, at ? check_digest_prefix(at + 1, input) : NULL));
+	model = model_resolve(name, prefix, may_be_short);
+	PG_RETURN_POINTER(model ? model : short_model(name, prefix));
 }
 
 PG_FUNCTION_INFO_V1(infer_model_out);
 Datum
 infer_model_out(PG_FUNCTION_ARGS)
 {
-	InferModel *model = PG_GETARG_INFER_MODEL(0);
+	InferModel *model = GETARG_MODEL(0);
 	char		hex[DIGEST_HEX + 1];
 
 	digest_to_hex(model->digest, hex);
@@ -167,7 +207,7 @@ PG_FUNCTION_INFO_V1(infer_model_send);
 Datum
 infer_model_send(PG_FUNCTION_ARGS)
 {
-	InferModel	  *model = PG_GETARG_INFER_MODEL(0);
+	InferModel	  *model = GETARG_MODEL(0);
 	StringInfoData buffer;
 
 	pq_begintypsend(&buffer);
@@ -176,18 +216,18 @@ infer_model_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
 }
 
-/* By name, then by digest. */
+/* By name, then by the digits of the text form. */
 static int
 compare(FunctionCallInfo fcinfo)
 {
-	InferModel *a = PG_GETARG_INFER_MODEL(0), *b = PG_GETARG_INFER_MODEL(1);
+	InferModel *a = GETARG_MODEL(0), *b = GETARG_MODEL(1);
 	size_t		a_length = name_length(a), b_length = name_length(b);
 	int			order = memcmp(a->name, b->name, Min(a_length, b_length));
 
 	if (order == 0 && a_length != b_length)
 		order = a_length < b_length ? -1 : 1;
 	if (order == 0)
-		order = memcmp(a->digest, b->digest, IMAGE_DIGEST_BYTES);
+		order = memcmp(a->digest, b->digest, SHOWN_BYTES);
 	PG_FREE_IF_COPY(a, 0);
 	PG_FREE_IF_COPY(b, 1);
 	return order < 0 ? -1 : order > 0;
@@ -246,17 +286,19 @@ PG_FUNCTION_INFO_V1(infer_model_hash);
 Datum
 infer_model_hash(PG_FUNCTION_ARGS)
 {
-	InferModel *model = PG_GETARG_INFER_MODEL(0);
+	InferModel *model = GETARG_MODEL(0);
+	uint32		name = hash_bytes((unsigned char *) model->name, name_length(model));
 
-	return hash_any((unsigned char *) VARDATA(model), VARSIZE(model) - VARHDRSZ);
+	PG_RETURN_UINT32(hash_combine(name, hash_bytes(model->digest, SHOWN_BYTES)));
 }
 
 PG_FUNCTION_INFO_V1(infer_model_hash_extended);
 Datum
 infer_model_hash_extended(PG_FUNCTION_ARGS)
 {
-	InferModel *model = PG_GETARG_INFER_MODEL(0);
+	InferModel *model = GETARG_MODEL(0);
+	uint64		seed = PG_GETARG_INT64(1);
+	uint64 name = hash_bytes_extended((unsigned char *) model->name, name_length(model), seed);
 
-	return hash_any_extended((unsigned char *) VARDATA(model), VARSIZE(model) - VARHDRSZ,
-							 PG_GETARG_INT64(1));
+	PG_RETURN_UINT64(hash_combine64(name, hash_bytes_extended(model->digest, SHOWN_BYTES, seed)));
 }

@@ -320,7 +320,7 @@ infer_prune_model(PG_FUNCTION_ARGS)
 static void
 change_residency(FunctionCallInfo fcinfo, RequestKind kind)
 {
-	InferModel	*model = PG_GETARG_INFER_MODEL(0);
+	const InferModel	*model = PG_GETARG_INFER_MODEL(0);
 	ModelHandle *handle = model_handle(model);
 
 	check_model_owner(model_server_of(handle->name, model->digest));
@@ -456,7 +456,7 @@ PG_FUNCTION_INFO_V1(infer_verify_model);
 Datum
 infer_verify_model(PG_FUNCTION_ARGS)
 {
-	InferModel	 *model;
+	const InferModel *model;
 	ModelHandle	 *handle;
 	Image		  image;
 	Error		  error;

@@ -67,7 +67,11 @@ typedef struct InferModel
 	char  name[FLEXIBLE_ARRAY_MEMBER]; /* without NUL: VARSIZE tells */
 } InferModel;
 
-#define PG_GETARG_INFER_MODEL(n) ((InferModel *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n)))
+/* With its whole digest, whatever was stored. */
+#define PG_GETARG_INFER_MODEL(n)                                                                   \
+	infer_model_resolve((InferModel *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n)))
+
+extern const InferModel *infer_model_resolve(const InferModel *model);
 
 #define DIGEST_HEX (2 * IMAGE_DIGEST_BYTES)
 
@@ -101,8 +105,9 @@ extern bool			model_server_knows(const ModelServer *server, const uint8 *digest)
 extern const char  *model_server_option(const ModelServer *server, const char *name); /* or NULL */
 
 /* The model that a name, or a name and the first digits of a digest, stand for; prefix may be NULL.  Where no
- * model has the name any more, the digest finds it under its new one. */
-extern InferModel *model_resolve(const char *name, const char *prefix);
+ * model has the name any more, the digest finds it under its new one.  No such model: NULL where that is
+ * missing_ok, else an ERROR. */
+extern InferModel *model_resolve(const char *name, const char *prefix, bool missing_ok);
 
 /* The server behind a model's name and digest, found in the same way. */
 extern ModelServer *model_server_of(const char *name, const uint8 *digest);
