@@ -166,8 +166,7 @@ infer_model_in(PG_FUNCTION_ARGS)
 	const char *at = strchr(input, '@');
 	char	   *name = at ? pnstrdup(input, at - input) : pstrdup(input);
 	char	   *prefix = at ? check_digest_prefix(at + 1, input) : NULL;
-	bool		may_be_short =
-		prefix && strlen(prefix) == SHOWN_DIGITS && !check_function_bodies;
+	bool		may_be_short = prefix && strlen(prefix) == SHOWN_DIGITS && !check_function_bodies;
 	InferModel *model;
 
 	check_model_name(name, ERRCODE_INVALID_TEXT_REPRESENTATION);
@@ -298,7 +297,7 @@ infer_model_hash_extended(PG_FUNCTION_ARGS)
 {
 	InferModel *model = GETARG_MODEL(0);
 	uint64		seed = PG_GETARG_INT64(1);
-	uint64 name = hash_bytes_extended((unsigned char *) model->name, name_length(model), seed);
+	uint64		name = hash_bytes_extended((unsigned char *) model->name, name_length(model), seed);
 
 	PG_RETURN_UINT64(hash_combine64(name, hash_bytes_extended(model->digest, SHOWN_BYTES, seed)));
 }

@@ -320,8 +320,8 @@ infer_prune_model(PG_FUNCTION_ARGS)
 static void
 change_residency(FunctionCallInfo fcinfo, RequestKind kind)
 {
-	const InferModel	*model = PG_GETARG_INFER_MODEL(0);
-	ModelHandle *handle = model_handle(model);
+	const InferModel *model = PG_GETARG_INFER_MODEL(0);
+	ModelHandle		 *handle = model_handle(model);
 
 	check_model_owner(model_server_of(handle->name, model->digest));
 	require_weights(handle);
@@ -457,10 +457,10 @@ Datum
 infer_verify_model(PG_FUNCTION_ARGS)
 {
 	const InferModel *model;
-	ModelHandle	 *handle;
-	Image		  image;
-	Error		  error;
-	volatile bool intact = false;
+	ModelHandle		 *handle;
+	Image			  image;
+	Error			  error;
+	volatile bool	  intact = false;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
