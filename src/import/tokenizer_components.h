@@ -8,6 +8,7 @@
 #define IMPORT_TOKENIZER_COMPONENTS_H
 
 #include "import/tokenizer_build.h"
+#include "tok/split.h"
 
 typedef bool (*ComponentCompiler)(TokenizerBuild *build, const Node *node, Error *error);
 
@@ -59,6 +60,28 @@ extern bool compile_bpe(TokenizerBuild *build, const Node *node, Error *error);
 /* The model of the vocabulary that is there, with the text of a merges.txt. */
 extern bool add_bpe_file(TokenizerBuild *build, const Node *at, const char *text, size_t size,
 						 Error *error);
+
+/* tokenizer_normalizers.c */
+extern bool compile_lowercase(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_nfc(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_nfd(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_nfkc(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_nfkd(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_strip_accents(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_nmt(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_strip(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_prepend(TokenizerBuild *build, const Node *node, Error *error);
+
+/* tokenizer_splits.c */
+extern bool compile_whitespace(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_whitespace_split(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_punctuation(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_digits(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_char_delimiter(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_unicode_scripts(TokenizerBuild *build, const Node *node, Error *error);
+/* A SplitBehavior by its name, Isolated when there is none; a string of one character. */
+extern bool read_behavior(const Node *node, const char *key, SplitBehavior *behavior, Error *error);
+extern bool read_character(const Node *node, uint32_t *character, Error *error);
 
 /* tokenizer_template.c */
 extern bool compile_roberta_template(TokenizerBuild *build, const Node *node, Error *error);

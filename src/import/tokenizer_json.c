@@ -29,6 +29,15 @@ static const CompilerEntry models[] = {
 static const CompilerEntry normalizers[] = {
 	{"Sequence", compile_normalizers},
 	{"BertNormalizer", compile_bert_normalizer},
+	{"Lowercase", compile_lowercase},
+	{"NFC", compile_nfc},
+	{"NFD", compile_nfd},
+	{"NFKC", compile_nfkc},
+	{"NFKD", compile_nfkd},
+	{"Nmt", compile_nmt},
+	{"Prepend", compile_prepend},
+	{"Strip", compile_strip},
+	{"StripAccents", compile_strip_accents},
 	{NULL, NULL},
 };
 
@@ -36,6 +45,12 @@ static const CompilerEntry pre_tokenizers[] = {
 	{"Sequence", compile_pre_tokenizers},
 	{"BertPreTokenizer", compile_bert_pre_tokenizer},
 	{"ByteLevel", compile_byte_level},
+	{"CharDelimiterSplit", compile_char_delimiter},
+	{"Digits", compile_digits},
+	{"Punctuation", compile_punctuation},
+	{"UnicodeScripts", compile_unicode_scripts},
+	{"Whitespace", compile_whitespace},
+	{"WhitespaceSplit", compile_whitespace_split},
 	{NULL, NULL},
 };
 

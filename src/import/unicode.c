@@ -5,6 +5,7 @@
 
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
+#include <unicode/uscript.h>
 #include <unicode/ustring.h>
 #include <unicode/utf16.h>
 
@@ -18,12 +19,14 @@ static const struct
 	int			until;
 	const char *category;
 } changed[] = {
-	{0x166D, UNICODE_VERSION(11, 0), "Po"},	 /* now So */
-	{0x1734, UNICODE_VERSION(13, 0), "Mn"},	 /* now Mc */
-	{0x1885, UNICODE_VERSION(8, 0), "Lo"},	 /* now Mn */
-	{0x1886, UNICODE_VERSION(8, 0), "Lo"},	 /* now Mn */
-	{0xA9BD, UNICODE_VERSION(10, 0), "Mc"},	 /* now Mn */
-	{0x111C9, UNICODE_VERSION(10, 0), "Po"}, /* now Mn */
+	{0x166D, UNICODE_VERSION(11, 0), "Po"}, /* now So */
+	{0x1734, UNICODE_VERSION(13, 0), "Mn"}, /* now Mc */
+	{0x1885, UNICODE_VERSION(8, 0), "Lo"},	/* now Mn */
+	{0x1886, UNICODE_VERSION(8, 0), "Lo"},
+	/* now Mn */ {0x1CF2, UNICODE_VERSION(11, 0), "Mc"}, /* now Lo */
+	{0x1CF3, UNICODE_VERSION(11, 0), "Mc"},				 /* now Lo */
+	{0xA9BD, UNICODE_VERSION(10, 0), "Mc"},				 /* now Mn */
+	{0x111C9, UNICODE_VERSION(10, 0), "Po"},			 /* now Mn */
 };
 
 bool
@@ -66,6 +69,27 @@ unicode_word(uint32_t character, int version)
 	return u_hasBinaryProperty((UChar32) character, UCHAR_ALPHABETIC) ||
 		   u_hasBinaryProperty((UChar32) character, UCHAR_JOIN_CONTROL) || category[0] == 'M' ||
 		   strcmp(category, "Nd") == 0 || strcmp(category, "Pc") == 0;
+}
+
+int
+unicode_script(uint32_t character, int version)
+{
+	UErrorCode	status = U_ZERO_ERROR;
+	UScriptCode script;
+
+	if (!unicode_assigned(character, version))
+		return -1;
+	/* Changed after Unicode 9. */
+	if (character == 0x589 || character == 0x61C)
+		return USCRIPT_COMMON;
+	if (character == 0x953 || character == 0x954)
+		return USCRIPT_DEVANAGARI;
+	script = uscript_getScript((UChar32) character, &status);
+	if (U_FAILURE(status) || script == USCRIPT_UNKNOWN)
+		return -1;
+	if (script == USCRIPT_HIRAGANA || script == USCRIPT_KATAKANA || character == 0x30FC)
+		return USCRIPT_HAN;
+	return script;
 }
 
 uint8_t

@@ -15,6 +15,7 @@
 /* Versions behind the tokenizers library 0.15 and Python 3.11. */
 #define UNICODE_CATEGORIES UNICODE_VERSION(8, 0)	/* its general categories */
 #define UNICODE_NORMALIZATION UNICODE_VERSION(9, 0) /* its canonical decompositions and classes */
+#define UNICODE_SCRIPTS UNICODE_VERSION(9, 0)		/* its scripts */
 #define UNICODE_RUST UNICODE_VERSION(15, 0)			/* case and whitespace of its language */
 #define UNICODE_ONIGURUMA UNICODE_VERSION(14, 0)	/* its regular expressions */
 #define UNICODE_PYTHON UNICODE_VERSION(14, 0)		/* unicodedata */
@@ -31,6 +32,9 @@ extern bool unicode_whitespace(uint32_t character);
 
 /* Whether \w of a regular expression is to match (Unicode Technical Standard 18, Annex C). */
 extern bool unicode_word(uint32_t character, int version);
+
+/* A number for the script, Hiragana and Katakana being Han's; -1 for an unassigned character. */
+extern int unicode_script(uint32_t character, int version);
 
 /* The canonical combining class. */
 extern uint8_t unicode_class(uint32_t character, int version);

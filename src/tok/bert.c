@@ -16,11 +16,12 @@ bert_open(Component *component, const void *data, size_t size)
 
 /* Cuts one piece. */
 static bool
-bert_split_piece(const CharTable *table, Run *run, const char *bytes, const Piece *piece,
-				 Pieces *out)
+split_piece(const Component *component, Run *run, const Text *text, const Piece *piece, Pieces *out)
 {
-	const uint32_t *ascii = table->values + ((size_t) table->index[0] << CHAR_BLOCK_BITS);
-	size_t			word = piece->begin, at = piece->begin;
+	const CharTable *table = &component->chars;
+	const char		*bytes = text->bytes;
+	const uint32_t	*ascii = table->values + ((size_t) table->index[0] << CHAR_BLOCK_BITS);
+	size_t			 word = piece->begin, at = piece->begin;
 
 	while (at < piece->end)
 	{
@@ -50,22 +51,7 @@ bert_split_piece(const CharTable *table, Run *run, const char *bytes, const Piec
 static bool
 bert_split(const Component *component, Run *run, const Pieces *in, Pieces *out)
 {
-	const char *bytes = run->text[run->current].bytes;
-
-	for (size_t i = 0; i < in->n; i++)
-	{
-		const Piece *piece = &in->items[i];
-
-		if (piece->id != PIECE_OPEN)
-		{
-			if (!pieces_add(out, run->arena, piece->begin, piece->end, piece->id, run->error))
-				return false;
-		}
-		else if (!run_tick(run, piece->end - piece->begin) ||
-				 !bert_split_piece(&component->chars, run, bytes, piece, out))
-			return false;
-	}
-	return true;
+	return run_split_pieces(component, run, in, out, split_piece);
 }
 
 const ComponentType bert_pre_tokenizer_type = {

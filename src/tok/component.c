@@ -7,9 +7,12 @@ static const ComponentType *const types[] = {
 	&char_map_type,
 	&compose_type,
 	&prepend_type,
+	&strip_type,
 	&bert_pre_tokenizer_type,
 	&words_type,
 	&byte_level_type,
+	&delimiters_type,
+	&runs_type,
 	&wordpiece_type,
 	&bpe_type,
 	&wordpiece_decoder_type,
@@ -33,6 +36,28 @@ run_interrupted(Run *run)
 	if (!run->options->interrupted || !run->options->interrupted(run->options->argument))
 		return false;
 	error_set(run->error, ERR_CANCELLED, "tokenization was cancelled");
+	return true;
+}
+
+bool
+run_split_pieces(const Component *component, Run *run, const Pieces *in, Pieces *out,
+				 PieceSplitter split)
+{
+	const Text *text = &run->text[run->current];
+
+	for (size_t i = 0; i < in->n; i++)
+	{
+		const Piece *piece = &in->items[i];
+
+		if (piece->id != PIECE_OPEN)
+		{
+			if (!pieces_add(out, run->arena, piece->begin, piece->end, piece->id, run->error))
+				return false;
+		}
+		else if (!run_tick(run, piece->end - piece->begin) ||
+				 !split(component, run, text, piece, out))
+			return false;
+	}
 	return true;
 }
 

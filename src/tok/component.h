@@ -90,6 +90,14 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 	return true;
 }
 
+/* Cuts one open piece of a text into smaller ones. */
+typedef bool (*PieceSplitter)(const Component *component, Run *run, const Text *text,
+							  const Piece *piece, Pieces *out);
+
+/* Runs it on every open piece; the others stay. */
+extern bool run_split_pieces(const Component *component, Run *run, const Pieces *in, Pieces *out,
+							 PieceSplitter split);
+
 /* Copies a piece that a rewriting pre-tokenizer leaves alone behind result. */
 extern bool run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result,
 						   Pieces *out);
@@ -161,8 +169,9 @@ typedef struct ComponentType
 /* The type of a kind, or NULL. */
 extern const ComponentType *component_type(uint32_t kind);
 
-extern const ComponentType char_map_type, compose_type, prepend_type;
-extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type;
+extern const ComponentType char_map_type, compose_type, prepend_type, strip_type;
+extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type, delimiters_type,
+	runs_type;
 extern const ComponentType wordpiece_type, bpe_type;
 extern const ComponentType wordpiece_decoder_type, words_decoder_type, byte_level_decoder_type;
 

@@ -2,8 +2,7 @@
  * compose.c: a normalizer that composes canonically (Unicode 3.11, D117) what was decomposed and ordered.
  *
  * Behind a character map that decomposes it makes NFC or NFKC.  Its table is a CharTable of what each
- * character is (COMPOSE_*), and behind that, at byte args[0], the pairs sorted by first and second.
- * Hangul is composed by arithmetic.  A composed character stands for the original of its first part.
+ * character is (COMPOSE_*), and behind that, at byte args[0], the pairs sorted by first and second. * Hangul is composed by arithmetic.  Positions are those of the tokenizers library.
  */
 #include "tok/component.h"
 
@@ -48,68 +47,151 @@ compose_pair(const Component *component, uint32_t first, uint32_t second)
 	return 0;
 }
 
-/* Puts another character in the place of the one at bytes begin .. end - 1. */
-static bool
-replace(Text *text, size_t begin, size_t end, uint32_t character, Run *run)
+/* A mark behind a starter that was not composed with it. */
+typedef struct Waiting
 {
-	char	 bytes[4];
-	int		 n = utf8_put(character, bytes);
-	uint32_t origin = text->origin[begin];
-	size_t	 tail = text->length - end;
+	uint32_t character;
+	bool	 takes; /* an original character of its own: else it is the previous one's */
+} Waiting;
 
-	if (!text_reserve(text, run->arena, 4, run->error))
+/* A starter and what follows it. */
+typedef struct Composing
+{
+	bool	  has_starter;
+	bool	  takes; /* the starter, an original of its own */
+	uint32_t  starter, origin;
+	uint8_t	  last_class; /* of the last mark that waits, 0: none waits */
+	Waiting	 *waiting;
+	uint32_t *origins; /* of all marks that take one, in order */
+	size_t	  n, n_origins, room;
+	size_t	  n_composed;  /* of those that take one and were composed */
+	uint32_t  last_origin; /* of the last character that was read */
+} Composing;
+
+static bool
+composing_grow(Composing *composing, Run *run)
+{
+	size_t	  room = composing->room ? composing->room * 2 : 32;
+	Waiting	 *waiting = arena_alloc_raw(run->arena, room, sizeof *waiting);
+	uint32_t *origins = arena_alloc_raw(run->arena, room, sizeof *origins);
+
+	if (!waiting || !origins)
+		return error_set(run->error, ERR_MEMORY, "out of memory for %zu combining marks", room);
+	if (composing->n_origins + composing->n > 0)
+	{
+		memcpy(waiting, composing->waiting, composing->n * sizeof *waiting);
+		memcpy(origins, composing->origins, composing->n_origins * sizeof *origins);
+	}
+	composing->waiting = waiting;
+	composing->origins = origins;
+	composing->room = room;
+	return true;
+}
+
+/* Writes the starter and the marks that wait.  The starter stands for the first originals, as many as it was composed
+ * of, and the marks for those behind, whichever they were. */
+static bool
+composing_flush(Composing *composing, Run *run, Text *out)
+{
+	size_t	 next = composing->n_composed;
+	uint32_t origin = next > 0 ? composing->origins[next - 1] : composing->origin;
+
+	if (!composing->has_starter)
+		return true;
+	if (!text_reserve(out, run->arena, (composing->n + 1) * 4, run->error))
 		return false;
-	memmove(text->bytes + begin + n, text->bytes + end, tail);
-	memmove(text->origin + begin + n, text->origin + end, tail * sizeof *text->origin);
-	memcpy(text->bytes + begin, bytes, (size_t) n);
-	for (int i = 0; i < n; i++)
-		text->origin[begin + i] = origin;
-	text->length = begin + (size_t) n + tail;
+	text_put(out, composing->starter,
+			 composing->takes || next == 0 ? composing->origin : composing->origins[0]);
+	for (size_t i = 0; i < composing->n; i++)
+	{
+		if (composing->waiting[i].takes)
+			origin = composing->origins[next++];
+		text_put(out, composing->waiting[i].character, origin);
+	}
+	return true;
+}
+
+static void
+composing_start(Composing *composing, uint32_t starter, uint32_t origin, bool takes)
+{
+	composing->has_starter = true;
+	composing->takes = takes;
+	composing->starter = starter;
+	composing->origin = origin;
+	composing->last_class = 0;
+	composing->n = composing->n_origins = composing->n_composed = 0;
+}
+
+/* Takes a character behind a starter into it, or lets it wait; a starter that does neither is left to the caller. */
+static bool
+composing_add(const Component *component, Composing *composing, Run *run, uint32_t character,
+			  uint32_t value, uint32_t origin, bool *taken)
+{
+	uint8_t class = value & COMPOSE_CLASS;
+	bool	 takes = origin != composing->last_origin;
+	uint32_t composed = 0;
+
+	if ((value & COMPOSE_SECOND) && (composing->last_class == 0 || composing->last_class < class))
+		composed = compose_pair(component, composing->starter, character);
+	*taken = composed != 0 || class != 0;
+	if (!*taken)
+		return true;
+	if (composing->n_origins == composing->room && !composing_grow(composing, run))
+		return false;
+	if (takes)
+		composing->origins[composing->n_origins++] = origin;
+	if (composed != 0)
+	{
+		composing->starter = composed;
+		composing->n_composed += takes;
+		return true;
+	}
+	if (composing->n == composing->room && !composing_grow(composing, run))
+		return false;
+	composing->waiting[composing->n++] = (Waiting){character, takes};
+	composing->last_class = class;
 	return true;
 }
 
 static bool
 compose_normalize(const Component *component, Run *run, const Text *in, Text *out)
 {
-	size_t	 starter = SIZE_MAX, starter_end = 0; /* bytes of out */
-	uint32_t first = 0;							  /* the starter */
-	uint8_t	 last_class = 0;
+	Composing *composing = run->scratch[component->index];
 
+	if (!composing)
+	{
+		composing = run->scratch[component->index] = arena_alloc(run->arena, 1, sizeof *composing);
+		if (!composing)
+			return error_set(run->error, ERR_MEMORY, "out of memory for a normalizer");
+	}
+	composing->has_starter = false;
 	for (size_t at = 0; at < in->length;)
 	{
 		uint32_t origin = in->origin[at];
 		size_t	 begin = at;
-		uint32_t character = text_next(in->bytes, &at), composed, value;
-		uint8_t class;
+		uint32_t character = text_next(in->bytes, &at);
+		uint32_t value = character < 0x300 ? 0 : char_value(&component->chars, character);
+		bool	 taken = false, takes = begin == 0 || origin != composing->last_origin;
 
-		if (!text_reserve(out, run->arena, 4, run->error) || !run_tick(run, at - begin))
+		if (!run_tick(run, at - begin) ||
+			(composing->has_starter &&
+			 !composing_add(component, composing, run, character, value, origin, &taken)))
 			return false;
-		value = character < 0x300 ? 0 : char_value(&component->chars, character);
-		class = value & COMPOSE_CLASS;
-		if ((value & COMPOSE_SECOND) && starter != SIZE_MAX &&
-			(last_class == 0 || last_class < class) &&
-			(composed = compose_pair(component, first, character)) != 0)
-		{
-			if (!replace(out, starter, starter_end, composed, run))
-				return false;
-			starter_end = starter + (size_t) (composed < 0x80	   ? 1
-											  : composed < 0x800   ? 2
-											  : composed < 0x10000 ? 3
-																   : 4);
-			first = composed;
+		composing->last_origin = origin;
+		if (taken)
 			continue;
-		}
-		if (class == 0)
+		if (!composing_flush(composing, run, out))
+			return false;
+		if ((value & COMPOSE_CLASS) == 0)
+			composing_start(composing, character, origin, takes);
+		else
 		{
-			starter = out->length;
-			first = character;
+			if (!text_reserve(out, run->arena, 4, run->error))
+				return false;
+			text_put(out, character, origin);
 		}
-		last_class = class;
-		text_put(out, character, origin);
-		if (class == 0)
-			starter_end = out->length;
 	}
-	return true;
+	return composing_flush(composing, run, out);
 }
 
 const ComponentType compose_type = {

@@ -28,13 +28,16 @@ typedef enum ComponentKind
 {
 	/* normalizers */ NORMALIZER_CHAR_MAP = 1,
 	/* one character to a sequence of characters, canonical order restored */ NORMALIZER_COMPOSE =
-		2,					/* canonical composition */
-	NORMALIZER_PREPEND = 3, /* a string before the text */
+		2,
+	/* canonical composition */ NORMALIZER_PREPEND = 3, /* a string before the text */
+	NORMALIZER_STRIP = 4,								/* whitespace at the ends dropped */
 	/* pre-tokenizers */
 	PRE_TOKENIZER_BERT = 100,
 	/* drops whitespace, isolates punctuation */ PRE_TOKENIZER_WORDS =
 		101,						/* drops whitespace, picks out words that are never split */
 	PRE_TOKENIZER_BYTE_LEVEL = 102, /* GPT-2's words, each byte a printable character */
+	PRE_TOKENIZER_DELIMITERS = 103, /* cuts at single characters */
+	PRE_TOKENIZER_RUNS = 104,		/* cuts where the class of characters changes */
 	/* models */ MODEL_WORDPIECE = 200,
 	MODEL_BPE = 201,
 	/* decoders */
@@ -53,9 +56,18 @@ typedef enum ComponentKind
 /* A flag of DECODER_BYTE_LEVEL: tokens that are TOKEN_APART are decoded by themselves, with spaces between. */
 #define BYTE_LEVEL_APART 0x4
 
+/* Classes and flag of PRE_TOKENIZER_RUNS. */
+#define RUNS_NONE 0
+#define RUNS_ANY 1
+#define RUNS_JOIN 0x1
+
 /* Flags of MODEL_BPE. */
 #define BPE_FUSE_UNK 0x1
 #define BPE_BYTE_FALLBACK 0x2
+
+/* Flags of NORMALIZER_STRIP. */
+#define STRIP_LEFT 0x1
+#define STRIP_RIGHT 0x2
 
 /* A flag of NORMALIZER_PREPEND. */
 #define PREPEND_UNLESS_SPACE 0x1

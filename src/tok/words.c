@@ -34,37 +34,27 @@ add_word(const Component *component, Run *run, const char *bytes, size_t begin, 
 }
 
 static bool
+split_piece(const Component *component, Run *run, const Text *text, const Piece *piece, Pieces *out)
+{
+	size_t word = piece->begin;
+
+	for (size_t at = word; at < piece->end;)
+	{
+		size_t begin = at;
+
+		if (char_value(&component->chars, text_next(text->bytes, &at)) == 0)
+			continue;
+		if (!add_word(component, run, text->bytes, word, begin, out))
+			return false;
+		word = at;
+	}
+	return add_word(component, run, text->bytes, word, piece->end, out);
+}
+
+static bool
 words_split(const Component *component, Run *run, const Pieces *in, Pieces *out)
 {
-	const char *bytes = run->text[run->current].bytes;
-
-	for (size_t i = 0; i < in->n; i++)
-	{
-		const Piece *piece = &in->items[i];
-		size_t		 word = piece->begin;
-
-		if (piece->id != PIECE_OPEN)
-		{
-			if (!pieces_add(out, run->arena, piece->begin, piece->end, piece->id, run->error))
-				return false;
-			continue;
-		}
-		if (!run_tick(run, piece->end - piece->begin))
-			return false;
-		for (size_t at = word; at < piece->end;)
-		{
-			size_t begin = at;
-
-			if (char_value(&component->chars, text_next(bytes, &at)) == 0)
-				continue;
-			if (!add_word(component, run, bytes, word, begin, out))
-				return false;
-			word = at;
-		}
-		if (!add_word(component, run, bytes, word, piece->end, out))
-			return false;
-	}
-	return true;
+	return run_split_pieces(component, run, in, out, split_piece);
 }
 
 const ComponentType words_type = {
