@@ -113,18 +113,23 @@ typedef enum AttentionFunction
  */
 typedef struct AttentionArgs
 {
-	const float	  *q; /* (n_queries, head_dim), stride ldq */
-	const float	  *k; /* (n_keys, head_dim), stride ldk */
-	const float	  *v; /* (n_keys, value_dim), stride ldv */
-	long		   ldq, ldk, ldv;
-	int			   n_queries, n_keys, head_dim, value_dim;
-	float		   scale;	 /* on every score, before anything is added */
-	bool		   causal;	 /* query i sees keys 0 .. i + n_keys - n_queries */
-	const uint8_t *key_mask; /* (n_keys) 0 = not seen by any query, or NULL */
-	const uint8_t *mask;	 /* (n_queries, n_keys) 0 = not seen, stride ldmask, or NULL */
-	long		   ldmask;
-	const float	  *bias; /* (n_queries, n_keys) added to the scaled score, stride ldbias, or NULL */
-	long		   ldbias;
+	const float *q; /* (n_queries, head_dim), stride ldq */
+	const float *k; /* (n_keys, head_dim), stride ldk */
+	const float *v; /* (n_keys, value_dim), stride ldv */
+	long		 ldq, ldk, ldv;
+	int			 n_queries, n_keys, head_dim, value_dim;
+	/* Where keys and values lie in pages of page_keys each; NULL: at k and v.  Those of page i begin at
+	 * pages[i] + k_at and pages[i] + v_at. */
+	const float *const *pages;
+	int					page_keys;
+	long				k_at, v_at;
+	float				scale;	  /* on every score, before anything is added */
+	bool				causal;	  /* query i sees keys 0 .. i + n_keys - n_queries */
+	const uint8_t	   *key_mask; /* (n_keys) 0 = not seen by any query, or NULL */
+	const uint8_t	   *mask;	  /* (n_queries, n_keys) 0 = not seen, stride ldmask, or NULL */
+	long				ldmask;
+	const float *bias; /* (n_queries, n_keys) added to the scaled score, stride ldbias, or NULL */
+	long		 ldbias;
 	AttentionFunction function;
 	float			  weight_scale; /* head_mask; 1 elsewhere */
 	float *weights; /* out: (n_queries, n_keys) after weight_scale, stride ldweights, or NULL */
@@ -133,6 +138,23 @@ typedef struct AttentionArgs
 	long   ldout;
 	float *scratch; /* attention_scratch() floats, 64-byte aligned */
 } AttentionArgs;
+
+/* The row of a key, and of its value. */
+static inline const float *
+attention_key(const AttentionArgs *args, int j)
+{
+	if (args->pages == NULL)
+		return args->k + j * args->ldk;
+	return args->pages[j / args->page_keys] + args->k_at + j % args->page_keys * args->ldk;
+}
+
+static inline const float *
+attention_value(const AttentionArgs *args, int j)
+{
+	if (args->pages == NULL)
+		return args->v + j * args->ldv;
+	return args->pages[j / args->page_keys] + args->v_at + j % args->page_keys * args->ldv;
+}
 
 /* How many floats of scratch attention() needs for these sizes. */
 extern size_t attention_scratch(int n_keys, int head_dim, int value_dim);

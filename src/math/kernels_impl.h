@@ -23,22 +23,26 @@ enum
 /* Some rows of a times one or two vectors of columns of a panel, all of k in registers. */
 typedef struct Tile
 {
-	const char	  *a; /* rows, lda bytes apart, 4 bytes a step */
-	long		   lda;
-	const char	  *b; /* columns, step_b bytes a step */
-	long		   step_b;
-	int			   steps;
-	bool		   high;  /* bf16: columns 16 .. 31 when the tile is one vector wide */
-	const char	  *fetch; /* brought into the cache meanwhile */
-	long		   step_fetch;
-	const float	  *bias;		 /* or NULL */
-	const float	  *row_scale;	 /* int8 and scaled */
-	const float	  *column_scale; /* int8 */
-	const int32_t *zero, *sum;	 /* int8 */
-	const float	  *residual;	 /* or NULL */
-	long		   ldr;
-	float		  *c;
-	long		   ldc;
+	const char *a; /* rows, lda bytes apart, 4 bytes a step */
+	long		lda;
+	const char *b; /* columns, step_b bytes a step */
+	long		step_b;
+	int			steps;
+	/* scaled: columns in pages of page_steps steps, page_at floats behind where each begins; or NULL */
+	const float *const *pages;
+	long				page_at;
+	int					page_steps;
+	bool				high;  /* bf16: columns 16 .. 31 when the tile is one vector wide */
+	const char		   *fetch; /* brought into the cache meanwhile */
+	long				step_fetch;
+	const float		   *bias;		  /* or NULL */
+	const float		   *row_scale;	  /* int8 and scaled */
+	const float		   *column_scale; /* int8 */
+	const int32_t	   *zero, *sum;	  /* int8 */
+	const float		   *residual;	  /* or NULL */
+	long				ldr;
+	float			   *c;
+	long				ldc;
 } Tile;
 
 /* A vector of a row that ends after left floats: whole, or what there is of it. */
@@ -93,15 +97,14 @@ fetch_step(const Tile *t, int step, int lines)
 		__builtin_prefetch(p + 64, 0, 2);
 }
 
+/* Adds what steps first .. end - 1, whose columns begin at b, give. */
 INLINE void
-multiply_float(Kind kind, int rows, int width, const Tile *t, Vec acc[][2])
+multiply_steps(Kind kind, int rows, int width, const Tile *t, const char *b, int first, int end,
+			   Vec acc[][2])
 {
-	const char *a = t->a, *b = t->b;
+	const char *a = t->a + 4L * first;
 
-	UNROLLED (i, rows)
-		UNROLLED (v, width)
-			acc[i][v] = vec_set(0.0f);
-	for (int k = 0; k < t->steps; k++, a += 4, b += t->step_b)
+	for (int k = first; k < end; k++, a += 4, b += t->step_b)
 	{
 		Vec w[2];
 
@@ -124,6 +127,26 @@ multiply_float(Kind kind, int rows, int width, const Tile *t, Vec acc[][2])
 			UNROLLED (v, width)
 				acc[i][v] = vec_fma(x, w[v], acc[i][v]);
 		}
+	}
+}
+
+INLINE void
+multiply_float(Kind kind, int rows, int width, const Tile *t, Vec acc[][2])
+{
+	UNROLLED (i, rows)
+		UNROLLED (v, width)
+			acc[i][v] = vec_set(0.0f);
+	if (kind != KIND_SCALED || t->pages == NULL)
+	{
+		multiply_steps(kind, rows, width, t, t->b, 0, t->steps, acc);
+		return;
+	}
+	for (int page = 0, k = 0; k < t->steps; page++, k += t->page_steps)
+	{
+		int left = t->steps - k;
+
+		multiply_steps(kind, rows, width, t, (const char *) (t->pages[page] + t->page_at), k,
+					   k + (left < t->page_steps ? left : t->page_steps), acc);
 	}
 }
 
@@ -575,7 +598,7 @@ pack_keys(const AttentionArgs *args, float *panels)
 		for (int i = 0; i < 4; i++)
 		{
 			seen[i] = j + i < args->n_keys && (!args->key_mask || args->key_mask[j + i]);
-			in[i] = args->k + (seen[i] ? (j + i) * args->ldk : 0);
+			in[i] = attention_key(args, seen[i] ? j + i : 0);
 		}
 		for (; d + 4 <= head_dim; d += 4)
 			transpose4(in, d, seen, out + d * PANEL, PANEL);
@@ -591,11 +614,11 @@ pack_values(const AttentionArgs *args, float *out, long ld)
 {
 	for (int j = 0; j < args->n_keys; j++, out += ld)
 	{
-		bool seen = !args->key_mask || args->key_mask[j];
+		const float *in = attention_value(args, j);
+		bool		 seen = !args->key_mask || args->key_mask[j];
 
 		for (int d = 0; d < ld; d += 16)
-			vec_store(out + d, seen ? row_load(args->v + j * args->ldv + d, args->value_dim - d)
-									: vec_set(0.0f));
+			vec_store(out + d, seen ? row_load(in + d, args->value_dim - d) : vec_set(0.0f));
 	}
 }
 
@@ -711,7 +734,7 @@ mean_value(const AttentionArgs *args, float factor, float *out)
 		Vec sum = vec_set(0.0f);
 
 		for (int j = 0; j < args->n_keys; j++)
-			sum = vec_add(sum, row_load(args->v + j * args->ldv + d, args->value_dim - d));
+			sum = vec_add(sum, row_load(attention_value(args, j) + d, args->value_dim - d));
 		row_store(out + d, vec_mul(sum, vec_set(factor)), args->value_dim - d);
 	}
 }
@@ -728,7 +751,7 @@ put_weights(const AttentionArgs *args, int i, const float *row, int keys, bool e
 		out[j] = empty ? factor : 0.0f;
 }
 
-/* Some queries by all of their keys and values. */
+/* Some queries by all of their keys and values.  values NULL: these are in pages. */
 static void
 attention_tile(const AttentionArgs *args, int query, int height, int width,
 			   const float *keys_packed, const float *values, long ldvalues, float *scores)
@@ -760,6 +783,8 @@ attention_tile(const AttentionArgs *args, int query, int height, int width,
 		put_weights(args, query + i, scores + i * ld, keys, empty[i], factor[i]);
 	o.step_b = ldvalues * 4;
 	o.steps = keys;
+	o.pages = values ? NULL : args->pages;
+	o.page_steps = args->page_keys;
 	o.row_scale = factor;
 	for (int d = 0, w; d < args->value_dim; d += 16 * w)
 	{
@@ -768,8 +793,9 @@ attention_tile(const AttentionArgs *args, int query, int height, int width,
 
 		w = width == 2 && args->value_dim - d > 16 ? 2 : 1;
 		direct = d + 16 * w <= args->value_dim;
-		o.b = (const char *) (values + d);
-		o.fetch = o.b;
+		if (values)
+			o.fetch = o.b = (const char *) (values + d);
+		o.page_at = args->v_at + d;
 		o.c = direct ? out : buffer;
 		o.ldc = direct ? args->ldout : PANEL;
 		tile_scaled(height, w, &o);
@@ -787,7 +813,7 @@ attention(const AttentionArgs *args)
 	long		 padded = PANEL_UP(args->n_keys), ldvalues = (args->value_dim + 15) / 16 * 16;
 	float		*keys = args->scratch, *scores = keys + padded * args->head_dim;
 	float		*packed = scores + padded * TILE_ROWS;
-	const float *values = args->v;
+	const float *values = args->pages ? NULL : args->v;
 	Cut			 cut = cut_rows(args->n_queries, KIND_SCALED);
 
 	pack_keys(args, keys);

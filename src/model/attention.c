@@ -49,7 +49,7 @@ relative_score(const AttentionStep *step, const AttentionArgs *args, int i, int 
 	float		   score = kernels->dot(args->q + i * args->ldq, row, args->head_dim);
 
 	if (step->config->relative == RELATIVE_KEY_QUERY)
-		score += kernels->dot(args->k + j * args->ldk, row, args->head_dim);
+		score += kernels->dot(attention_key(args, j), row, args->head_dim);
 	return score * args->scale;
 }
 
@@ -95,9 +95,10 @@ relative_scores_cached(const AttentionStep *step, const AttentionArgs *args, int
 	}
 }
 
-/* One head of one sequence with relative positions, a block of queries at a time. */
+/* One head of one sequence with relative positions, a block of queries at a time.  behind: the queries
+ * follow a cache that is not of their own pass. */
 static void
-attend_relative(const AttentionStep *step, const AttentionArgs *whole)
+attend_relative(const AttentionStep *step, const AttentionArgs *whole, bool behind)
 {
 	const Kernels *kernels = step->pass->kernels;
 	int			   dim = step->config->head_dim, past = whole->n_keys - whole->n_queries;
@@ -116,10 +117,10 @@ attend_relative(const AttentionStep *step, const AttentionArgs *whole)
 			args.n_keys = past + first + args.n_queries;
 		args.bias = bias;
 		args.ldbias = args.n_keys;
-		if (past > 0)
+		if (behind)
 			relative_scores_cached(step, &args, whole->n_keys, row, bias);
 		else
-			relative_scores(step, &args, first, row, bias);
+			relative_scores(step, &args, past + first, row, bias);
 		for (int i = 0; i < args.n_queries; i++)
 		{
 			float *line = bias + (long) i * args.ldbias;
@@ -155,22 +156,21 @@ turn(const AttentionStep *step, float *q, int n, int past)
 static void
 extend_cache(const AttentionStep *step, int sequence, int head, AttentionArgs *args)
 {
-	const Model *model = step->pass->model;
-	const Cache *cache = &step->pass->batch->caches[sequence];
-	CacheLayer	 layer = cache_layer(&model->cache, cache, step->pass->layer);
-	long		 dim = args->head_dim, first = (long) head * cache->capacity * dim;
-	size_t		 bytes = (size_t) dim * sizeof(float);
+	const CacheLayout *layout = &step->pass->model->cache;
+	const Cache		  *cache = &step->pass->batch->caches[sequence];
+	CacheLayer		   layer = cache_layer(layout, cache, step->pass->layer);
+	size_t			   bytes = (size_t) args->head_dim * sizeof(float);
 
 	for (int i = 0; i < args->n_queries; i++)
 	{
-		long at = first + (cache->length + i) * dim;
+		int token = cache->length + i;
 
-		memcpy(layer.keys + at, args->k + i * args->ldk, bytes);
-		memcpy(layer.values + at, args->v + i * args->ldv, bytes);
+		memcpy(cache_row(layout, cache, layer.keys, layout->key_width, head, token),
+			   args->k + i * args->ldk, bytes);
+		memcpy(cache_row(layout, cache, layer.values, layout->value_width, head, token),
+			   args->v + i * args->ldv, bytes);
 	}
-	args->k = layer.keys + first;
-	args->v = layer.values + first;
-	args->ldk = args->ldv = dim;
+	cache_attend(layout, cache, step->pass->layer, head, args);
 	args->n_keys += cache->length;
 }
 
@@ -233,6 +233,7 @@ attend(const AttentionStep *step, int sequence, int head, float *scratch)
 	const Pass			  *pass = step->pass;
 	const AttentionConfig *config = step->config;
 	const Batch			  *batch = pass->batch;
+	const Cache			  *cache = batch->caches != NULL ? &batch->caches[sequence] : NULL;
 	const Activations	  *context = step->context;
 	int					   begin = batch->offsets[sequence], dim = config->head_dim;
 	int					   length = batch->offsets[sequence + 1] - begin;
@@ -266,13 +267,13 @@ attend(const AttentionStep *step, int sequence, int head, float *scratch)
 	args.n_keys = length;
 	args.causal = config->causal && pass->mask == NULL;
 	if (config->relative == RELATIVE_ROTARY)
-		turn(step, q, length, batch->caches != NULL ? batch->caches[sequence].length : 0);
-	if (batch->caches != NULL)
+		turn(step, q, length, cache != NULL ? cache->length : 0);
+	if (cache != NULL)
 		extend_cache(step, sequence, head, &args);
 	add_mask(&args, pass->mask, pass->mask_rows, sequence);
 	want_weights(step, &args, batch->attentions, sequence, head);
 	if (attention_has_distances(config))
-		attend_relative(step, &args);
+		attend_relative(step, &args, cache != NULL && cache->length > 0 && !cache->continues);
 	else
 		pass->kernels->attention(&args);
 }

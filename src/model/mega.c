@@ -506,7 +506,7 @@ check_decoder(const Model *model, const Batch *batch, int i, Error *error)
 	const MegaConfig *config = model->config;
 	int				  length = tokens_of(batch, i), past = cached(batch, i);
 
-	if (past > 0 && length != 1)
+	if (past > 0 && length != 1 && !batch->caches[i].continues)
 		return error_set(error, ERR_ARGUMENT,
 						 "sequence %d has %d tokens behind %d cached ones, but a MEGA model takes "
 						 "one token at a time",
@@ -887,7 +887,7 @@ want_weights(const AttentionStep *step, AttentionArgs *args, int sequence, int c
 }
 
 /* In a decoder a query's scores are divided by the number of keys up to its own, which for one
- * behind cached ones is 1. */
+ * behind cached ones is 1, unless the pass goes on. */
 static void
 scale_queries(const Kernels *kernels, float *q, const AttentionArgs *args, int first)
 {
@@ -910,6 +910,7 @@ attend(const AttentionStep *step, int sequence, int block, float *scratch)
 	int				   start = config->chunk * chunk; /* in the sequence */
 	int size = config->chunk > 0 && config->chunk < length - start ? config->chunk : length - start;
 	int first = block % blocks * QUERY_BLOCK; /* in the chunk */
+	int before = 0;							  /* cached tokens of the same pass */
 	int row = batch->offsets[sequence] + start + first;
 	float		  *q = mixed->x + row * mixed->ld + config->hidden_size;
 	const uint8_t *seen = state->seen != NULL && past == 0
@@ -936,19 +937,17 @@ attend(const AttentionStep *step, int sequence, int block, float *scratch)
 	weigh_keys(config, seen, size, &args);
 	if (batch->caches != NULL && config->chunk == 0)
 	{
-		CacheLayer layer = cache_layer(&pass->model->cache, &batch->caches[sequence], pass->layer);
+		const Cache *cache = &batch->caches[sequence];
 
-		args.k = layer.keys;
-		args.v = layer.values;
-		args.ldk = config->shared;
-		args.ldv = config->values;
+		cache_attend(&pass->model->cache, cache, pass->layer, 0, &args);
+		before = cache->continues ? past : 0;
 	}
 	if (args.causal)
 		args.n_keys = past + first + args.n_queries;
 	if (args.causal && config->function != ATTENTION_SOFTMAX)
 	{
 		args.scale = 1.0f;
-		scale_queries(pass->kernels, q, &args, first);
+		scale_queries(pass->kernels, q, &args, before + first);
 		if (past > 0 && state->seen != NULL) /* a step that is masked attends to nothing */
 			args.weight_scale = state->seen[(long) sequence * batch->max_keys + past];
 	}
@@ -984,14 +983,16 @@ extend_caches(const Pass *pass, const MegaConfig *config, const MegaState *state
 
 	for (int i = 0; batch->caches != NULL && config->chunk == 0 && i < batch->n_seqs; i++)
 	{
-		CacheLayer layer = cache_layer(&pass->model->cache, &batch->caches[i], pass->layer);
+		const CacheLayout *layout = &pass->model->cache;
+		const Cache		  *cache = &batch->caches[i];
+		CacheLayer		   layer = cache_layer(layout, cache, pass->layer);
 
 		for (int t = batch->offsets[i], at = cached(batch, i); t < batch->offsets[i + 1]; t++, at++)
 		{
-			memcpy(layer.keys + (long) at * config->shared, state->key.x + t * state->key.ld,
-				   (size_t) config->shared * sizeof(float));
-			memcpy(layer.values + (long) at * config->values, state->value.x + t * state->value.ld,
-				   (size_t) config->values * sizeof(float));
+			memcpy(cache_row(layout, cache, layer.keys, config->shared, 0, at),
+				   state->key.x + t * state->key.ld, (size_t) config->shared * sizeof(float));
+			memcpy(cache_row(layout, cache, layer.values, config->values, 0, at),
+				   state->value.x + t * state->value.ld, (size_t) config->values * sizeof(float));
 		}
 	}
 }

@@ -358,33 +358,79 @@ model_close(Model *model)
 
 /* ---- caches ---- */
 
-/* Floats of one layer. */
-static size_t
-layer_floats(const CacheLayout *layout, int capacity, int source)
+size_t
+cache_page_floats(const CacheLayout *layout, int page_tokens)
 {
-	return (size_t) capacity * (size_t) (layout->key_width + layout->value_width) +
-		   (size_t) source * (size_t) (layout->cross_key_width + layout->cross_value_width) +
-		   (size_t) layout->state;
+	return (size_t) layout->n_layers * (size_t) page_tokens *
+		   (size_t) (layout->key_width + layout->value_width);
+}
+
+size_t
+cache_rest_floats(const CacheLayout *layout, int source)
+{
+	return (size_t) layout->n_layers *
+		   ((size_t) source * (size_t) (layout->cross_key_width + layout->cross_value_width) +
+			(size_t) layout->state);
 }
 
 size_t
 cache_floats(const CacheLayout *layout, int capacity, int source)
 {
-	return (size_t) layout->n_layers * layer_floats(layout, capacity, source);
+	return cache_page_floats(layout, capacity) + cache_rest_floats(layout, source);
+}
+
+static int
+page_tokens(const Cache *cache)
+{
+	return cache->pages != NULL ? cache->page_tokens : cache->capacity;
 }
 
 CacheLayer
 cache_layer(const CacheLayout *layout, const Cache *cache, int layer)
 {
+	size_t	   tokens = (size_t) page_tokens(cache), source = (size_t) cache->source;
+	float	  *rest = cache->data;
 	CacheLayer at;
-	size_t	   capacity = (size_t) cache->capacity, source = (size_t) cache->source;
 
-	at.keys = cache->data + (size_t) layer * layer_floats(layout, cache->capacity, cache->source);
-	at.values = at.keys + capacity * (size_t) layout->key_width;
-	at.cross_keys = at.values + capacity * (size_t) layout->value_width;
+	if (cache->pages == NULL)
+		rest += cache_page_floats(layout, cache->capacity);
+	at.keys = (size_t) layer * cache_page_floats(layout, (int) tokens) / (size_t) layout->n_layers;
+	at.values = at.keys + tokens * (size_t) layout->key_width;
+	at.cross_keys = rest;
+	if (rest != NULL)
+		at.cross_keys +=
+			(size_t) layer * cache_rest_floats(layout, cache->source) / (size_t) layout->n_layers;
 	at.cross_values = at.cross_keys + source * (size_t) layout->cross_key_width;
 	at.state = at.cross_values + source * (size_t) layout->cross_value_width;
 	return at;
+}
+
+float *
+cache_row(const CacheLayout *layout, const Cache *cache, size_t at, int width, int head, int token)
+{
+	size_t tokens = (size_t) page_tokens(cache), dim = (size_t) (width / layout->heads);
+	float *page = cache->pages != NULL ? cache->pages[(size_t) token / tokens] : cache->data;
+
+	return page + at + ((size_t) head * tokens + (size_t) token % tokens) * dim;
+}
+
+void
+cache_attend(const CacheLayout *layout, const Cache *cache, int layer, int head,
+			 AttentionArgs *args)
+{
+	CacheLayer at = cache_layer(layout, cache, layer);
+	long	   first = (long) head * page_tokens(cache);
+
+	args->ldk = layout->key_width / layout->heads;
+	args->ldv = layout->value_width / layout->heads;
+	args->k_at = (long) at.keys + first * args->ldk;
+	args->v_at = (long) at.values + first * args->ldv;
+	args->page_keys = page_tokens(cache);
+	args->pages = (const float *const *) cache->pages;
+	if (cache->pages != NULL)
+		return;
+	args->k = cache->data + args->k_at;
+	args->v = cache->data + args->v_at;
 }
 
 /* ---- a batch ---- */
@@ -455,6 +501,19 @@ model_workspace(const Model *model, int max_tokens, int max_seqs, int threads)
 	return model->family->workspace(model, &largest, threads);
 }
 
+/* What a cache has more after a pass. */
+static void
+extend_cache(const Model *model, const Batch *batch, int sequence)
+{
+	Cache *cache = &batch->caches[sequence];
+	int	   begin = batch->offsets[sequence], end = batch->offsets[sequence + 1];
+
+	for (int i = begin; batch->input_ids != NULL && i < end; i++)
+		cache->padding += batch->input_ids[i] == model->pad_token_id;
+	cache->length += end - begin;
+	cache->has_source |= batch->encoder_states != NULL;
+}
+
 bool
 model_forward(const Model *model, const Batch *batch, Workspace *workspace, const Crew *crew,
 			  Output *output)
@@ -462,9 +521,6 @@ model_forward(const Model *model, const Batch *batch, Workspace *workspace, cons
 	if (!model->family->forward(model, batch, workspace, crew, output))
 		return false;
 	for (int i = 0; batch->caches != NULL && i < batch->n_seqs; i++)
-	{
-		batch->caches[i].length += batch->offsets[i + 1] - batch->offsets[i];
-		batch->caches[i].has_source |= batch->encoder_states != NULL;
-	}
+		extend_cache(model, batch, i);
 	return true;
 }

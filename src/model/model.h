@@ -124,10 +124,11 @@ extern void image_binder_init(ImageBinder *binder, const Image *image, Error *er
 /* ---- what a decoder keeps ---- */
 
 /*
- * What forward keeps of a sequence between calls, in floats.  Each layer's numbers lie together: keys
- * (heads, capacity, key_width / heads), values likewise, keys and values of the encoder's states (heads,
- * source, cross_key_width / heads) and so on, and state.  Each head's rows lie together, as a step of
- * decoding reads all of them.
+ * What forward keeps of a sequence between calls, in floats.  Keys and values are in pages of the same
+ * number of tokens, each (n_layers) times keys (heads, page_tokens, key_width / heads) and values likewise:
+ * each head's rows lie together, as a step of decoding reads all of them.  What does not grow with
+ * the tokens is the rest, (n_layers) times keys and values of the encoder's states (heads, source,
+ * cross_key_width / heads) and so on, and state.
  */
 typedef struct CacheLayout
 {
@@ -138,24 +139,46 @@ typedef struct CacheLayout
 	int state;								/* of the sequence (MEGA's moving average) */
 } CacheLayout;
 
-/* One sequence's. */
+/*
+ * One sequence's.  A cache without pages is one page of capacity tokens with its rest behind it, all at data.
+ *
+ * Transformers computes some things differently for tokens that follow a cache than for those of a
+ * text's first pass.  Where continues is set, the batch's tokens go on with that first pass: cut into
+ * chunks, it gives the numbers of the whole.
+ */
 typedef struct Cache
 {
-	float *data;	   /* (cache_floats) */
-	int	   capacity;   /* tokens that it has room for */
-	int	   length;	   /* tokens in it: forward adds the batch's */
-	int	   source;	   /* encoder positions it has room for; 0: none */
-	bool   has_source; /* their keys and values are there; forward computes them otherwise */
+	float		 *data;		   /* (cache_floats), or with pages the rest: (cache_rest_floats) */
+	float *const *pages;	   /* (capacity / page_tokens), each (cache_page_floats); or NULL */
+	int			  page_tokens; /* of a page; not looked at without */
+	int			  capacity;	   /* tokens that it has room for */
+	int			  length;	   /* tokens in it: forward adds the batch's */
+	int			  padding;	   /* of them, those that are pad_token_id: forward adds likewise */
+	bool		  continues;
+	int			  source;	  /* encoder positions it has room for; 0: none */
+	bool		  has_source; /* their keys and values are there; forward computes them otherwise */
 } Cache;
 
 /* One layer's part of it. */
 typedef struct CacheLayer
 {
-	float *keys, *values, *cross_keys, *cross_values, *state;
+	size_t keys, values; /* where they begin in a page, in floats */
+	float *cross_keys, *cross_values, *state;
 } CacheLayer;
 
+extern size_t	  cache_page_floats(const CacheLayout *layout, int page_tokens);
+extern size_t	  cache_rest_floats(const CacheLayout *layout, int source);
 extern size_t	  cache_floats(const CacheLayout *layout, int capacity, int source);
 extern CacheLayer cache_layer(const CacheLayout *layout, const Cache *cache, int layer);
+
+/* The row of a token in a page's keys or values of one head: at is where the layer's begin, width its
+ * numbers in all heads. */
+extern float *cache_row(const CacheLayout *layout, const Cache *cache, size_t at, int width,
+						int head, int token);
+
+/* The keys and values of one head as attention() takes them. */
+extern void cache_attend(const CacheLayout *layout, const Cache *cache, int layer, int head,
+						 AttentionArgs *args);
 
 /* ---- a batch ---- */
 

@@ -156,6 +156,13 @@ roberta_bind(Model *model, void *out, Binder *binder)
 
 /* ---- positions ---- */
 
+/* How many tokens of a cache count: padding does, too, unless the pass goes on. */
+static int
+counted_before(const Cache *cache)
+{
+	return cache->length - (cache->continues ? cache->padding : 0);
+}
+
 /* p = padding + the number of tokens so far, cached ones included, that are no padding; padding itself
  * stays at its own.  Embeddings count from the beginning, whatever they are and follow. */
 static void
@@ -164,7 +171,7 @@ padded_positions(const Batch *batch, int padding, int32_t *positions)
 	for (int sequence = 0; sequence < batch->n_seqs; sequence++)
 	{
 		bool counted = batch->caches != NULL && batch->input_ids != NULL;
-		int	 position = padding + (counted ? batch->caches[sequence].length : 0);
+		int	 position = padding + (counted ? counted_before(&batch->caches[sequence]) : 0);
 
 		for (int i = batch->offsets[sequence]; i < batch->offsets[sequence + 1]; i++)
 			if (batch->input_ids != NULL && batch->input_ids[i] == padding)
@@ -184,7 +191,7 @@ roberta_check(const Model *model, const Batch *batch, Error *error)
 		return true;
 	for (int sequence = 0; sequence < batch->n_seqs; sequence++)
 	{
-		int length = batch->caches != NULL ? batch->caches[sequence].length : 0;
+		int length = batch->caches != NULL ? counted_before(&batch->caches[sequence]) : 0;
 
 		for (int i = batch->offsets[sequence]; i < batch->offsets[sequence + 1]; i++)
 			length += batch->input_ids == NULL || batch->input_ids[i] != model->pad_token_id;

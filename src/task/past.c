@@ -96,16 +96,21 @@ past_finish(const Model *model, uint8_t *out, int n_seqs, int length, int source
 	memcpy(out, &header, sizeof header);
 }
 
-/* Each head's rows from a cache with room for old_room of them to one with room for new_room. */
+/* Each head's rows from one cache to another, neither of which has pages. */
 static void
-copy_heads(const CacheLayout *layout, int width, const float *old, int old_room, float *new,
-		   int new_room, int rows)
+copy_heads(const CacheLayout *layout, int width, const Cache *from, size_t old, Cache *to,
+		   size_t new, int rows)
 {
-	size_t dim = (size_t) (width / layout->heads);
-
 	for (int i = 0; i < layout->heads; i++)
-		memcpy(new + (size_t) i *(size_t) new_room *dim, old + (size_t) i * (size_t) old_room * dim,
-			   (size_t) rows * dim * sizeof(float));
+		memcpy(cache_row(layout, to, new, width, i, 0), cache_row(layout, from, old, width, i, 0),
+			   (size_t) rows * (size_t) (width / layout->heads) * sizeof(float));
+}
+
+/* Likewise of the encoder's positions, of which both caches have as many. */
+static void
+copy_source(int width, int source, const float *old, float *new)
+{
+	memcpy(new, old, (size_t) width * (size_t) source * sizeof(float));
 }
 
 void
@@ -113,25 +118,22 @@ past_copy(const Model *model, const Past *past, int sequence, Cache *cache)
 {
 	const CacheLayout *layout = &model->cache;
 	size_t			   size = cache_floats(layout, past->length, past->source);
-	int				   length = past->length, source = past->source;
+	int				   length = past->length;
 	Cache			   from = {.data = (float *) past->floats + size * (size_t) sequence,
 							   .capacity = length,
-							   .source = source};
+							   .source = past->source};
 
 	for (int i = 0; i < layout->n_layers; i++)
 	{
 		CacheLayer old = cache_layer(layout, &from, i), new = cache_layer(layout, cache, i);
 
-		copy_heads(layout, layout->key_width, old.keys, length, new.keys, cache->capacity, length);
-		copy_heads(layout, layout->value_width, old.values, length, new.values, cache->capacity,
-				   length);
+		copy_heads(layout, layout->key_width, &from, old.keys, cache, new.keys, length);
+		copy_heads(layout, layout->value_width, &from, old.values, cache, new.values, length);
 		memcpy(new.state, old.state, (size_t) layout->state * sizeof(float));
 		if (cache->source == 0)
 			continue;
-		copy_heads(layout, layout->cross_key_width, old.cross_keys, source, new.cross_keys,
-				   cache->source, source);
-		copy_heads(layout, layout->cross_value_width, old.cross_values, source, new.cross_values,
-				   cache->source, source);
+		copy_source(layout->cross_key_width, past->source, old.cross_keys, new.cross_keys);
+		copy_source(layout->cross_value_width, past->source, old.cross_values, new.cross_values);
 	}
 	cache->length = past->length;
 	cache->has_source = cache->source > 0;

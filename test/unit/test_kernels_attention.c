@@ -223,6 +223,65 @@ test_variants(void **state)
 						   f);
 }
 
+/* The operands' keys and values in pages, values behind the keys of each. */
+static float **
+make_pages(AttentionArgs *args, int page_keys)
+{
+	long	keys = page_keys * args->ldk, floats = keys + page_keys * args->ldv;
+	int		n = (args->n_keys + page_keys - 1) / page_keys;
+	float **pages = allocate(n * sizeof *pages);
+
+	for (int i = 0; i < n; i++)
+	{
+		int first = i * page_keys;
+		int count = args->n_keys - first < page_keys ? args->n_keys - first : page_keys;
+
+		pages[i] = poisoned(floats + 3);
+		memcpy(pages[i] + 3, args->k + first * args->ldk, count * args->ldk * sizeof(float));
+		memcpy(pages[i] + 3 + keys, args->v + first * args->ldv, count * args->ldv * sizeof(float));
+	}
+	args->pages = (const float *const *) pages;
+	args->page_keys = page_keys;
+	args->k_at = 3;
+	args->v_at = 3 + keys;
+	args->k = args->v = NULL;
+	return pages;
+}
+
+/* Pages of any size give the bits of rows that lie together. */
+static void
+test_pages(void **state)
+{
+	static const int shapes[][2] = {{16, 32}, {5, 7}}; /* head_dim, value_dim */
+	Tables			 tables = own_tables();
+
+	for (int variant = 0; variant < VARIANTS; variant++)
+		for (int page_keys = 1; page_keys < 40; page_keys += 3)
+			for (size_t s = 0; s < sizeof(shapes) / sizeof(*shapes); s++)
+			{
+				Case   c = make_case(3, 37, shapes[s][0], shapes[s][1], variant, ATTENTION_SOFTMAX);
+				size_t n_out = 3 * c.args.ldout;
+				int	   n_pages = (37 + page_keys - 1) / page_keys;
+				float *whole = poisoned(n_out), *paged = poisoned(n_out), **pages;
+
+				c.args.out = whole;
+				tables.table[0]->attention(&c.args);
+				c.args.out = paged;
+				pages = make_pages(&c.args, page_keys);
+				for (int t = 0; t < tables.n; t++)
+				{
+					tables.table[t]->attention(&c.args);
+					assert_same_bits(whole, paged, n_out, tables.name[t]);
+				}
+				for (int i = 0; i < n_pages; i++)
+					free(pages[i]);
+				free(pages);
+				free(whole);
+				free(paged);
+				free_case(&c);
+			}
+}
+
 /* A row of a causal pass over n tokens has the bits of a step with fewer keys and one query. */
 static void
 test_causal_equals_steps(void **state)
@@ -346,6 +405,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_variants),
+		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_causal_equals_steps),
 		cmocka_unit_test(test_masked_keys_are_not_read),
 		cmocka_unit_test(test_queries_without_keys),
