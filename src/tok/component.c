@@ -71,34 +71,3 @@ run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result, Pie
 	text_copy(result, text, piece->begin, piece->end);
 	return pieces_add(out, run->arena, begin, result->length, piece->id, run->error);
 }
-
-bool
-tokens_grow(Tokens *tokens, Arena *arena, Error *error)
-{
-	size_t	 room = tokens->room ? tokens->room * 2 : 256;
-	int32_t *ids, *pos, *len, *spaces = NULL;
-
-	if (room > tokens->limit)
-		room = tokens->limit;
-	ids = arena_alloc_raw(arena, room, sizeof *ids);
-	pos = arena_alloc_raw(arena, room, sizeof *pos);
-	len = arena_alloc_raw(arena, room, sizeof *len);
-	if (tokens->wants_spaces)
-		spaces = arena_alloc_raw(arena, room, sizeof *spaces);
-	if (!ids || !pos || !len || (tokens->wants_spaces && !spaces))
-		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", room);
-	if (tokens->kept > 0)
-	{
-		memcpy(ids, tokens->ids, tokens->kept * sizeof *ids);
-		memcpy(pos, tokens->pos, tokens->kept * sizeof *pos);
-		memcpy(len, tokens->len, tokens->kept * sizeof *len);
-		if (spaces)
-			memcpy(spaces, tokens->spaces, tokens->kept * sizeof *spaces);
-	}
-	tokens->ids = ids;
-	tokens->pos = pos;
-	tokens->len = len;
-	tokens->spaces = spaces;
-	tokens->room = room;
-	return true;
-}

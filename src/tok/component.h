@@ -12,25 +12,8 @@
 #include "tok/tables.h"
 #include "tok/text.h"
 #include "tok/tokenizer.h"
+#include "tok/tokens.h"
 #include "tok/trie.h"
-
-/* Not an added token: its string tells what it begins with. */
-#define SPACES_OF_VOCAB (-1)
-
-/* The tokens of one text, as the model emits them. */
-typedef struct Tokens
-{
-	int32_t *ids;
-	int32_t *pos, *len; /* characters of the original */
-	int32_t *spaces;	/* whitespace that an added token begins with, SPACES_OF_VOCAB for others */
-	size_t	 room;
-	size_t	 first; /* of a ring: index of the oldest token that is kept */
-	size_t	 kept;
-	size_t	 n;			   /* all that were emitted */
-	size_t	 limit;		   /* no more than this are kept */
-	bool	 keep_last;	   /* the last ones rather than the first */
-	bool	 wants_spaces; /* else spaces is NULL */
-} Tokens;
 
 typedef struct Run
 {
@@ -57,37 +40,6 @@ run_tick(Run *run, size_t work)
 {
 	run->ticks += work;
 	return run->ticks < RUN_TICKS || !run_interrupted(run);
-}
-
-extern bool tokens_grow(Tokens *tokens, Arena *arena, Error *error);
-
-/* Adds a token that covers characters pos .. end - 1. */
-static inline bool
-tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end, int32_t spaces,
-		   Error *error)
-{
-	size_t slot = tokens->kept;
-
-	tokens->n++;
-	if (slot == tokens->limit)
-	{
-		if (!tokens->keep_last || slot == 0)
-			return true;
-		slot = tokens->first;
-		tokens->first = slot + 1 == tokens->limit ? 0 : slot + 1;
-	}
-	else
-	{
-		if (slot == tokens->room && !tokens_grow(tokens, arena, error))
-			return false;
-		tokens->kept++;
-	}
-	tokens->ids[slot] = id;
-	tokens->pos[slot] = (int32_t) pos;
-	tokens->len[slot] = (int32_t) (end - pos);
-	if (tokens->spaces)
-		tokens->spaces[slot] = spaces;
-	return true;
 }
 
 /* Cuts one open piece of a text into smaller ones. */

@@ -232,142 +232,18 @@ encode_text(Run *run, const char *bytes, size_t length)
 	return taken >= length || encode_stretch(run, bytes + taken, length - taken, &character);
 }
 
-/* How many tokens of each part stay when room is left for both: longest_first.  The fast tokenizers give
- * the odd one to the longer part, the slow ones take one at a time, from the second when both are equal. */
-static void
-share_room(size_t room, bool fast, size_t *n, size_t *n_pair)
+bool
+tokenizer_tokens(const Tokenizer *tokenizer, Arena *arena, const char *text, size_t length,
+				 const EncodeOptions *options, Tokens *tokens, Error *error)
 {
-	bool   swap = *n > *n_pair;
-	size_t shorter = swap ? *n_pair : *n, longer = swap ? *n : *n_pair;
-	size_t half = room / 2;
+	Run run = {.tokenizer = tokenizer,
+			   .arena = arena,
+			   .options = options,
+			   .tokens = tokens,
+			   .error = error};
 
-	if (shorter + longer <= room)
-		return;
-	if (shorter <= half)
-		longer = room - shorter;
-	else
-	{
-		shorter = half;
-		longer = room - half;
-		if (!fast)
-			swap = true;
-	}
-	*n = swap ? longer : shorter;
-	*n_pair = swap ? shorter : longer;
-}
-
-/* The i-th of the n tokens that stay. */
-static inline size_t
-token_slot(const Tokens *tokens, size_t n, size_t i)
-{
-	size_t slot;
-
-	if (!tokens->keep_last)
-		return i;
-	slot = tokens->first + (tokens->kept - n) + i;
-	return slot >= tokens->kept ? slot - tokens->kept : slot;
-}
-
-/* Leaves whitespace at both ends of the i-th token that stays out of its position. */
-static void
-trim_token(const Tokenizer *tokenizer, const Tokens *tokens, size_t i, size_t slot, int32_t *pos,
-		   int32_t *len)
-{
-	int32_t		leading = 0, trailing = 0;
-	size_t		length = 0;
-	const char *token = tokenizer_token(tokenizer, tokens->ids[slot], &length);
-
-	if (token)
-		count_spaces(token, length, &leading, &trailing);
-	if (tokens->spaces[slot] != SPACES_OF_VOCAB)
-	{
-		/* What an added token took on both sides comes on top. */
-		int32_t own = (int32_t) utf8_count(token ? token : "", length) - leading;
-		int32_t taken = tokens->spaces[slot];
-
-		trailing += *len - taken - own;
-		leading = taken;
-	}
-	if (leading == 1 && (i == 0 || *pos == 0) && (tokenizer->tables->flags & TOKENIZER_TRIM_PREFIX))
-		leading = 0;
-	if (leading > *len)
-		leading = *len;
-	*pos += leading;
-	*len -= leading;
-	*len = trailing > *len ? 0 : *len - trailing;
-}
-
-static void
-place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const Tokens *tokens, size_t n,
-			 int32_t type_id, int8_t sequence)
-{
-	for (size_t i = 0; i < n; i++)
-	{
-		size_t slot = token_slot(tokens, n, i);
-		int	   at = encoding->n++;
-
-		encoding->ids[at] = tokens->ids[slot];
-		encoding->pos[at] = tokens->pos[slot];
-		encoding->len[at] = tokens->len[slot];
-		if (tokens->wants_spaces)
-			trim_token(tokenizer, tokens, i, slot, &encoding->pos[at], &encoding->len[at]);
-		encoding->type_ids[at] = type_id;
-		encoding->sequence[at] = sequence;
-	}
-}
-
-static bool
-place_template(const Tokenizer *tokenizer, Arena *arena, TemplateList list, const Tokens *tokens,
-			   const size_t *n, Encoding *encoding, Error *error)
-{
-	const TemplateTable *template = tokenizer->template;
-	const TemplateItem *begin = template->items + template->begin[list];
-	const TemplateItem *end = template->items + template->begin[list + 1];
-	size_t				total = 0;
-
-	for (const TemplateItem *item = begin; item < end; item++)
-		total += item->id == TEMPLATE_TEXT ? n[0] : item->id == TEMPLATE_TEXT_PAIR ? n[1] : 1;
-	if (total > INT32_MAX)
-		return error_set(error, ERR_LIMIT, "text has %zu tokens, but at most %d are allowed", total,
-						 INT32_MAX);
-	encoding->ids = arena_alloc_raw(arena, total + 1, sizeof *encoding->ids);
-	encoding->type_ids = arena_alloc_raw(arena, total + 1, sizeof *encoding->type_ids);
-	encoding->pos = arena_alloc_raw(arena, total + 1, sizeof *encoding->pos);
-	encoding->len = arena_alloc_raw(arena, total + 1, sizeof *encoding->len);
-	encoding->sequence = arena_alloc_raw(arena, total + 1, sizeof *encoding->sequence);
-	if (!encoding->ids || !encoding->type_ids || !encoding->pos || !encoding->len ||
-		!encoding->sequence)
-		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", total);
-	for (const TemplateItem *item = begin; item < end; item++)
-	{
-		if (item->id == TEMPLATE_TEXT)
-			place_tokens(tokenizer, encoding, &tokens[0], n[0], item->type_id, 1);
-		else if (item->id == TEMPLATE_TEXT_PAIR)
-			place_tokens(tokenizer, encoding, &tokens[1], n[1], item->type_id, 2);
-		else
-		{
-			int at = encoding->n++;
-
-			encoding->ids[at] = item->id;
-			encoding->type_ids[at] = item->type_id;
-			encoding->pos[at] = -1;
-			encoding->len[at] = 0;
-			encoding->sequence[at] = 0;
-		}
-	}
-	return true;
-}
-
-int
-tokenizer_template_size(const Tokenizer *tokenizer, bool pair)
-{
-	const TemplateTable *template = tokenizer->template;
-	TemplateList list = pair ? TEMPLATE_PAIR : TEMPLATE_SINGLE;
-	int			 n = 0;
-
-	for (uint32_t i = template->begin[list]; i < template->begin[list + 1]; i++)
-		n += template->items[i].id >= 0;
-	return n;
+	tokens->wants_spaces = (tokenizer->tables->flags & TOKENIZER_TRIM) != 0;
+	return encode_text(&run, text, length);
 }
 
 bool
@@ -375,50 +251,42 @@ tokenizer_encode(const Tokenizer *tokenizer, Arena *arena, const char *text, siz
 				 const char *pair, size_t pair_length, const EncodeOptions *options,
 				 Encoding *encoding, Error *error)
 {
-	Tokens		 tokens[2] = {{0}};
-	Run			 run = {.tokenizer = tokenizer, .arena = arena, .options = options, .error = error};
-	size_t		 special, room = SIZE_MAX, whole, n[2];
-	TemplateList list;
+	Tokens	  tokens[2] = {{0}};
+	TokenSpan spans[2];
+	size_t	  special, room, whole, n[2] = {0, 0};
 
-	*encoding = (Encoding){0};
+	if (!content_room(tokenizer, pair, options, &room, error))
+		return false;
 	special = options->add_special_tokens ? (size_t) tokenizer_template_size(tokenizer, pair) : 0;
-	if (options->max_length > 0)
-	{
-		if (special > (size_t) options->max_length)
-			return error_set(error, ERR_ARGUMENT,
-							 "max_length is %d, but the special tokens alone are %zu",
-							 options->max_length, special);
-		room = (size_t) options->max_length - special;
-	}
 	for (int i = 0; i < (pair ? 2 : 1); i++)
 	{
 		tokens[i].limit = room;
 		tokens[i].keep_last = options->truncate == TRUNCATE_START;
-		tokens[i].wants_spaces = (tokenizer->tables->flags & TOKENIZER_TRIM) != 0;
-		run.tokens = &tokens[i];
-		if (!encode_text(&run, i == 0 ? text : pair, i == 0 ? length : pair_length))
+		if (!tokenizer_tokens(tokenizer, arena, i == 0 ? text : pair, i == 0 ? length : pair_length,
+							  options, &tokens[i], error))
 			return false;
 		n[i] = tokens[i].n;
 	}
-	if (!pair)
-		n[1] = 0;
 	whole = n[0] + n[1] + special;
 	if (whole > INT32_MAX)
 		return error_set(error, ERR_LIMIT, "text has %zu tokens, but at most %d are allowed", whole,
 						 INT32_MAX);
-	if (n[0] + n[1] > room)
+	if (n[0] + n[1] > room && options->truncate == TRUNCATE_ERROR)
+		return error_set(error, ERR_LIMIT, "%s %zu tokens, but at most %d are allowed",
+						 pair ? "text and pair have" : "text has", whole, options->max_length);
+	if (!truncate_parts(tokenizer, options->strategy, room, n, pair, error))
+		return false;
+	for (int i = 0; i < 2; i++)
 	{
-		if (options->truncate == TRUNCATE_ERROR)
-			return error_set(error, ERR_LIMIT, "%s %zu tokens, but at most %d are allowed",
-							 pair ? "text and pair have" : "text has", whole, options->max_length);
-		share_room(room, (tokenizer->tables->flags & TOKENIZER_FAST) != 0, &n[0], &n[1]);
+		bool from_end = tokens[i].keep_last && tokens[i].kept > n[i];
+
+		spans[i] = (TokenSpan){&tokens[i], from_end ? tokens[i].kept - n[i] : 0, n[i]};
 	}
+	if (!tokenizer_assemble(tokenizer, arena, &spans[0], pair ? &spans[1] : NULL,
+							options->add_special_tokens, encoding, error))
+		return false;
 	encoding->n_whole = (int) whole;
-	if (options->add_special_tokens)
-		list = pair ? TEMPLATE_PAIR : TEMPLATE_SINGLE;
-	else
-		list = pair ? TEMPLATE_PAIR_BARE : TEMPLATE_SINGLE_BARE;
-	return place_template(tokenizer, arena, list, tokens, n, encoding, error);
+	return true;
 }
 
 bool

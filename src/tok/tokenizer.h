@@ -18,9 +18,17 @@
 typedef enum Truncate
 {
 	TRUNCATE_ERROR, /* too long is ERR_LIMIT */
-	TRUNCATE_END,	/* what is too much is cut from the end of the longer part (longest_first) */
+	TRUNCATE_END,	/* what is too much is cut from the end */
 	TRUNCATE_START
 } Truncate;
+
+/* Of which part of a pair. */
+typedef enum TruncateStrategy
+{
+	TRUNCATE_LONGEST, /* longest_first */
+	TRUNCATE_FIRST,	  /* only_first; ERR_LIMIT where that is not enough */
+	TRUNCATE_SECOND	  /* only_second; likewise, and ERR_ARGUMENT without a pair */
+} TruncateStrategy;
 
 /* "error", "end", "start". */
 extern const char *truncate_name(Truncate truncate);
@@ -41,9 +49,10 @@ typedef struct Encoding
 
 typedef struct EncodeOptions
 {
-	bool	 add_special_tokens;
-	int		 max_length; /* of the whole encoding; 0: no limit */
-	Truncate truncate;
+	bool			 add_special_tokens;
+	int				 max_length; /* of the whole encoding; 0: no limit */
+	Truncate		 truncate;
+	TruncateStrategy strategy;
 	/* Asked every few thousand characters; true stops with ERR_CANCELLED.  May be NULL. */
 	bool (*interrupted)(void *argument);
 	void *argument;
