@@ -2,12 +2,12 @@
  * tokenizer_bpe.c: compiles the BPE model.
  */
 #include "import/tokenizer_components.h"
+#include "import/tokenizer_model.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "tok/bpe.h"
-#include "tok/component.h"
 
 typedef struct BpeOptions
 {
@@ -131,45 +131,13 @@ read_merge(TokenizerBuild *build, const Node *node, Merges *merges, Error *error
 	return add_merge(build, node, merges, &left, &right, error);
 }
 
-/* Sets the bits of the tokens that their own characters merge to, by the model itself. */
 static bool
-mark_whole(TokenizerBuild *build, Error *error)
+finish_bpe(TokenizerBuild *build, Error *error)
 {
-	BpeTable		*table = (BpeTable *) build->components[STAGE_MODEL][0].table;
-	uint32_t		*whole = (uint32_t *) (table->slots + table->n_slots);
-	Tokenizer		 tokenizer;
-	const Component *model;
-	Arena			 arena;
-	EncodeOptions	 options = {0};
-	bool			 result = true;
+	BpeTable *table = (BpeTable *) build->components[STAGE_MODEL][0].table;
 
-	if (!tokenizer_bind(&tokenizer, build_find, build, error))
-		return false;
-	model = &tokenizer.components[tokenizer.n_normalizers + tokenizer.n_pre_tokenizers];
-	arena_init(&arena, 0);
-	for (int id = 0; result && id < build->n_vocab && (uint32_t) id / 32 < table->n_whole_words;
-		 id++)
-	{
-		const BuildString *token = &build->tokens[id];
-		Text			   text = {0};
-		Tokens			   tokens = {.limit = 2};
-		Run				   run = {.tokenizer = &tokenizer,
-								  .arena = &arena,
-								  .options = &options,
-								  .tokens = &tokens,
-								  .error = error};
-		size_t			   n;
-
-		if (!token->bytes || token->length == 0)
-			continue;
-		result = text_append(&text, &arena, token->bytes, token->length, 0, &n, error) &&
-				 model->type->tokenize(model, &run, &text, 0, text.length);
-		if (result && tokens.n == 1 && tokens.ids[0] == id)
-			whole[id / 32] |= 1u << id % 32;
-		arena_reset(&arena);
-	}
-	arena_free(&arena);
-	return result;
+	return mark_whole_tokens(build, (uint32_t *) (table->slots + table->n_slots),
+							 table->n_whole_words, error);
 }
 
 /* The model over a vocabulary that is there already. */
@@ -182,17 +150,11 @@ add_model(TokenizerBuild *build, const Node *at, const Merges *merges, const Bpe
 
 	record.flags =
 		(options->fuse_unk ? BPE_FUSE_UNK : 0) | (options->byte_fallback ? BPE_BYTE_FALLBACK : 0);
-	for (int i = 0; i < 256; i++)
-	{
-		char token[8];
-		int	 n = snprintf(token, sizeof token, "<0x%02X>", i);
-
-		table->byte_ids[i] = string_map_get(&build->model_ids, token, (size_t) n);
-	}
+	build_byte_ids(build, table->byte_ids);
 	if (options->ignore_merges)
 		memset(table->slots + table->n_slots, 0xFF, table->n_whole_words * sizeof(uint32_t));
 	else
-		build->finish = mark_whole;
+		build->finish = finish_bpe;
 	return build_component(build, STAGE_MODEL, &record, table, merges->size, at, error);
 }
 
@@ -203,6 +165,7 @@ compile_bpe(TokenizerBuild *build, const Node *node, Error *error)
 	BpeOptions	options = {.unk_id = -1};
 	const char *unk, *prefix, *suffix;
 	size_t		n_unk, n_prefix, n_suffix, n;
+	double		share;
 	Merges		merges = {0};
 
 	if (!node_get(node, "vocab", &vocab, error) || !build_vocab(build, &vocab, error) ||
@@ -215,8 +178,9 @@ compile_bpe(TokenizerBuild *build, const Node *node, Error *error)
 		!node_find_bool(node, "byte_fallback", false, &options.byte_fallback, error) ||
 		!node_find_bool(node, "ignore_merges", false, &options.ignore_merges, error))
 		return false;
-	if (dropout.value && json_number_value(dropout.value) != 0)
-		return node_error(&dropout, error, ERR_UNSUPPORTED, "dropout is not supported");
+	/* Of training: it would make the tokens random. */
+	if (dropout.value && (!node_number(&dropout, &share, error) || share < 0 || share > 1))
+		return node_error(&dropout, error, ERR_DATA, "expected a number of 0 to 1");
 	if (options.byte_fallback && n_prefix + n_suffix > 0)
 		return node_error(node, error, ERR_UNSUPPORTED,
 						  "\"byte_fallback\" with a prefix or suffix is not supported");

@@ -109,17 +109,15 @@ shown(size_t length)
 	return length < 100 ? (int) length : 100;
 }
 
-bool
-build_token(TokenizerBuild *build, const Node *at, const char *bytes, size_t length, int32_t id,
-			Error *error)
+/* Gives an id its string, which the arena keeps. */
+static bool
+name_id(TokenizerBuild *build, const Node *at, const char *bytes, size_t length, int32_t id,
+		Error *error)
 {
 	char *copy;
 
 	if (id < 0 || id > BUILD_MAX_ID)
 		return node_error(at, error, ERR_DATA, "id %d is outside 0 .. %d", id, BUILD_MAX_ID);
-	if (string_map_get(&build->model_ids, bytes, length) >= 0)
-		return node_error(at, error, ERR_DATA, "token \"%.*s\" is there twice", shown(length),
-						  bytes);
 	if (!cover_id(build, id, error))
 		return false;
 	if (build->tokens[id].bytes)
@@ -127,12 +125,31 @@ build_token(TokenizerBuild *build, const Node *at, const char *bytes, size_t len
 						  shown(build->tokens[id].length), build->tokens[id].bytes, shown(length),
 						  bytes);
 	copy = arena_strndup(build->arena, bytes, length);
-	if (!copy || !string_map_put(&build->model_ids, build->arena, copy, length, id, error))
+	if (!copy)
 		return out_of_memory(error);
 	build->tokens[id] = (BuildString){copy, length};
 	build->token_flags[id] |= TOKEN_PRESENT;
 	build->n_model++;
 	return true;
+}
+
+bool
+build_token(TokenizerBuild *build, const Node *at, const char *bytes, size_t length, int32_t id,
+			Error *error)
+{
+	if (string_map_get(&build->model_ids, bytes, length) >= 0)
+		return node_error(at, error, ERR_DATA, "token \"%.*s\" is there twice", shown(length),
+						  bytes);
+	return name_id(build, at, bytes, length, id, error) &&
+		   string_map_put(&build->model_ids, build->arena, build->tokens[id].bytes, length, id,
+						  error);
+}
+
+bool
+build_shadowed_token(TokenizerBuild *build, const Node *at, const char *bytes, size_t length,
+					 int32_t id, Error *error)
+{
+	return name_id(build, at, bytes, length, id, error);
 }
 
 bool
@@ -479,23 +496,30 @@ cuts_of_added(const BuildAdded *added)
 	return added->rstrip ? cut & ~TOKENIZER_CUT_SPACE : cut;
 }
 
-/* Where the whole pipeline allows to cut a text. */
-static uint32_t
-common_cuts(const TokenizerBuild *build)
+uint32_t
+build_allowed_cuts(const TokenizerBuild *build)
 {
-	uint32_t cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN, made = 0;
+	uint32_t cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN;
 
 	for (int stage = STAGE_NORMALIZER; stage <= STAGE_PRE_TOKENIZER; stage++)
 		for (int i = 0; i < build->n_components[stage]; i++)
-		{
 			cut &= build->components[stage][i].record.cut;
-			made |= build->components[stage][i].record.cut;
-		}
 	for (int i = 0; i < build->n_added; i++)
 		if (build->added[i].normalized)
 			cut &= cuts_of_added(&build->added[i]);
-	cut &= made / CUT_MADE(1);
 	return cut;
+}
+
+/* Those where a component cuts itself. */
+static uint32_t
+common_cuts(const TokenizerBuild *build)
+{
+	uint32_t made = 0;
+
+	for (int stage = STAGE_NORMALIZER; stage <= STAGE_PRE_TOKENIZER; stage++)
+		for (int i = 0; i < build->n_components[stage]; i++)
+			made |= build->components[stage][i].record.cut;
+	return build_allowed_cuts(build) & (made / CUT_MADE(1));
 }
 
 /* The header and the components' tables. */

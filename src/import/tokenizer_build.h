@@ -107,6 +107,10 @@ typedef struct TokenizerBuild
 extern bool build_token(TokenizerBuild *build, const Node *at, const char *bytes, size_t length,
 						int32_t id, Error *error);
 
+/* A token that another id of the same string hides: only decoding knows it. */
+extern bool build_shadowed_token(TokenizerBuild *build, const Node *at, const char *bytes,
+								 size_t length, int32_t id, Error *error);
+
 /* All tokens of the model from an object of strings to ids. */
 extern bool build_vocab(TokenizerBuild *build, const Node *object, Error *error);
 
@@ -130,6 +134,9 @@ extern bool build_component(TokenizerBuild *build, BuildStage stage, const Compo
 /* An item at the end of a template list. */
 extern bool build_item(TokenizerBuild *build, TemplateList list, int32_t id, int32_t type_id,
 					   Error *error);
+
+/* The TOKENIZER_CUT_* that neither components nor added tokens forbid. */
+extern uint32_t build_allowed_cuts(const TokenizerBuild *build);
 
 /* Makes all tables from what was gathered; build_find looks one up by name (a TokenizerFind). */
 extern bool		   build_tables(TokenizerBuild *build, Error *error);

@@ -83,6 +83,28 @@ extern bool compile_unicode_scripts(TokenizerBuild *build, const Node *node, Err
 extern bool read_behavior(const Node *node, const char *key, SplitBehavior *behavior, Error *error);
 extern bool read_character(const Node *node, uint32_t *character, Error *error);
 
+/* tokenizer_metaspace.c */
+extern bool compile_metaspace(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_metaspace_decoder(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_byte_fallback_decoder(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_fuse_decoder(TokenizerBuild *build, const Node *node, Error *error);
+
+/* tokenizer_unigram.c */
+extern bool compile_unigram(TokenizerBuild *build, const Node *node, Error *error);
+
+typedef struct UnigramOptions
+{
+	const double *scores; /* n, by id; NaN: in no lattice */
+	size_t		  n;
+	double		  unk_score;
+	int32_t		  unk_id; /* -1: none */
+	bool		  byte_fallback, slow;
+} UnigramOptions;
+
+/* The model of the vocabulary that is there. */
+extern bool add_unigram(TokenizerBuild *build, const Node *at, const UnigramOptions *options,
+						Error *error);
+
 /* tokenizer_template.c */
 extern bool compile_roberta_template(TokenizerBuild *build, const Node *node, Error *error);
 extern bool compile_byte_level_trim(TokenizerBuild *build, const Node *node, Error *error);

@@ -23,6 +23,7 @@ static bool compile_decoders(TokenizerBuild *build, const Node *node, Error *err
 static const CompilerEntry models[] = {
 	{"WordPiece", compile_wordpiece},
 	{"BPE", compile_bpe},
+	{"Unigram", compile_unigram},
 	{NULL, NULL},
 };
 
@@ -42,6 +43,7 @@ static const CompilerEntry normalizers[] = {
 };
 
 static const CompilerEntry pre_tokenizers[] = {
+	{"Metaspace", compile_metaspace},
 	{"Sequence", compile_pre_tokenizers},
 	{"BertPreTokenizer", compile_bert_pre_tokenizer},
 	{"ByteLevel", compile_byte_level},
@@ -64,6 +66,9 @@ static const CompilerEntry decoders[] = {
 	{"Sequence", compile_decoders},
 	{"WordPiece", compile_wordpiece_decoder},
 	{"ByteLevel", compile_byte_level_decoder},
+	{"Metaspace", compile_metaspace_decoder},
+	{"ByteFallback", compile_byte_fallback_decoder},
+	{"Fuse", compile_fuse_decoder},
 	{NULL, NULL},
 };
 

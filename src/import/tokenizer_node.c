@@ -131,6 +131,15 @@ node_int(const Node *node, int64_t low, int64_t high, int64_t *value, Error *err
 }
 
 bool
+node_number(const Node *node, double *value, Error *error)
+{
+	if (!json_is_number(node->value))
+		return wrong_type(node, "a number", error);
+	*value = json_number_value(node->value);
+	return true;
+}
+
+bool
 node_array(const Node *node, size_t *n, Error *error)
 {
 	if (!json_is_array(node->value))

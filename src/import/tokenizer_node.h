@@ -35,6 +35,7 @@ extern Node node_element(const Node *array, size_t index);
 extern bool node_string(const Node *node, const char **string, size_t *length, Error *error);
 extern bool node_bool(const Node *node, bool *value, Error *error);
 extern bool node_int(const Node *node, int64_t low, int64_t high, int64_t *value, Error *error);
+extern bool node_number(const Node *node, double *value, Error *error);
 extern bool node_array(const Node *node, size_t *n, Error *error);
 extern bool node_object(const Node *node, Error *error);
 

@@ -153,20 +153,7 @@ split_piece(const Component *component, Run *run, const Text *text, const Piece 
 static bool
 byte_level_split(const Component *component, Run *run, const Pieces *in, Pieces *out)
 {
-	const Text *text = &run->text[run->current];
-	Text	   *result = &run->text[1 - run->current];
-
-	result->length = 0;
-	for (size_t i = 0; i < in->n; i++)
-	{
-		const Piece *piece = &in->items[i];
-
-		if (piece->id == PIECE_OPEN ? !split_piece(component, run, text, piece, result, out)
-									: !run_copy_piece(run, text, piece, result, out))
-			return false;
-	}
-	run->current = 1 - run->current;
-	return true;
+	return run_rewrite_pieces(component, run, in, out, split_piece);
 }
 
 const ComponentType byte_level_type = {

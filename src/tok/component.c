@@ -13,11 +13,16 @@ static const ComponentType *const types[] = {
 	&byte_level_type,
 	&delimiters_type,
 	&runs_type,
+	&metaspace_type,
 	&wordpiece_type,
 	&bpe_type,
+	&unigram_type,
 	&wordpiece_decoder_type,
 	&words_decoder_type,
 	&byte_level_decoder_type,
+	&metaspace_decoder_type,
+	&byte_fallback_decoder_type,
+	&fuse_decoder_type,
 };
 
 const ComponentType *
@@ -58,6 +63,26 @@ run_split_pieces(const Component *component, Run *run, const Pieces *in, Pieces 
 				 !split(component, run, text, piece, out))
 			return false;
 	}
+	return true;
+}
+
+bool
+run_rewrite_pieces(const Component *component, Run *run, const Pieces *in, Pieces *out,
+				   PieceRewriter rewrite)
+{
+	const Text *text = &run->text[run->current];
+	Text	   *result = &run->text[1 - run->current];
+
+	result->length = 0;
+	for (size_t i = 0; i < in->n; i++)
+	{
+		const Piece *piece = &in->items[i];
+
+		if (piece->id == PIECE_OPEN ? !rewrite(component, run, text, piece, result, out)
+									: !run_copy_piece(run, text, piece, result, out))
+			return false;
+	}
+	run->current = 1 - run->current;
 	return true;
 }
 

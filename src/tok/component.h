@@ -25,7 +25,8 @@ typedef struct Run
 	Text				 text[2];	/* components read one and write the other */
 	Pieces				 pieces[2]; /* likewise */
 	int					 current, current_pieces;
-	size_t				 ticks; /* characters since options->interrupted was last asked */
+	bool				 continues; /* the block goes on where the one before it ended */
+	size_t				 ticks;		/* characters since options->interrupted was last asked */
 	void *scratch[TOKENIZER_MAX_COMPONENTS]; /* a component's own, kept over blocks */
 } Run;
 
@@ -49,6 +50,14 @@ typedef bool (*PieceSplitter)(const Component *component, Run *run, const Text *
 /* Runs it on every open piece; the others stay. */
 extern bool run_split_pieces(const Component *component, Run *run, const Pieces *in, Pieces *out,
 							 PieceSplitter split);
+
+/* Cuts one open piece of a text into smaller ones of another text, behind what that has. */
+typedef bool (*PieceRewriter)(const Component *component, Run *run, const Text *text,
+							  const Piece *piece, Text *result, Pieces *out);
+
+/* Runs it on every open piece; the others are copied.  The text is the new one afterwards. */
+extern bool run_rewrite_pieces(const Component *component, Run *run, const Pieces *in, Pieces *out,
+							   PieceRewriter rewrite);
 
 /* Copies a piece that a rewriting pre-tokenizer leaves alone behind result. */
 extern bool run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result,
@@ -93,6 +102,9 @@ fragment_is_apart(const Decoding *decoding, const Fragment *fragment)
 	return fragment->id >= 0 && (decoding->tokenizer->vocab_flags[fragment->id] & TOKEN_APART);
 }
 
+/* All fragments as one, with spaces between or none. */
+extern bool decoding_join(Decoding *decoding, Fragment *whole, bool spaces);
+
 /* Puts bytes before a fragment. */
 extern bool fragment_prepend(Decoding *decoding, Fragment *fragment, const char *bytes,
 							 size_t length);
@@ -125,6 +137,8 @@ extern const ComponentType char_map_type, compose_type, prepend_type, strip_type
 extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type, delimiters_type,
 	runs_type;
 extern const ComponentType wordpiece_type, bpe_type;
+extern const ComponentType metaspace_type, unigram_type, metaspace_decoder_type,
+	byte_fallback_decoder_type, fuse_decoder_type;
 extern const ComponentType wordpiece_decoder_type, words_decoder_type, byte_level_decoder_type;
 
 #endif

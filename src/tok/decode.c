@@ -116,9 +116,8 @@ fragment_clean_up(Decoding *decoding, Fragment *fragment, bool of_library)
 	return true;
 }
 
-/* The fragments as one, NUL behind it. */
-static bool
-join(Decoding *decoding, Fragment *whole, bool spaces)
+bool
+decoding_join(Decoding *decoding, Fragment *whole, bool spaces)
 {
 	size_t length = 0;
 	char  *bytes, *end;
@@ -167,7 +166,7 @@ tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, i
 	for (int i = 0; i < tokenizer->n_decoders; i++, component++)
 		if (!component->type->decode(component, &decoding))
 			return false;
-	if (!join(&decoding, &whole, tokenizer->n_decoders == 0))
+	if (!decoding_join(&decoding, &whole, tokenizer->n_decoders == 0))
 		return false;
 	if ((tokenizer->tables->flags & TOKENIZER_CLEAN_UP) &&
 		!fragment_clean_up(&decoding, &whole, false))

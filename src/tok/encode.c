@@ -188,12 +188,14 @@ encode_block(Run *run, const char *bytes, size_t length, uint32_t *character)
 static bool
 encode_stretch(Run *run, const char *bytes, size_t length, uint32_t *character)
 {
+	run->continues = false;
 	while (length > 0)
 	{
 		size_t block = block_length(run->tokenizer->tables->flags, bytes, length);
 
 		if (!encode_block(run, bytes, block, character))
 			return false;
+		run->continues = true;
 		bytes += block;
 		length -= block;
 	}

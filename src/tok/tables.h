@@ -38,12 +38,17 @@ typedef enum ComponentKind
 	PRE_TOKENIZER_BYTE_LEVEL = 102, /* GPT-2's words, each byte a printable character */
 	PRE_TOKENIZER_DELIMITERS = 103, /* cuts at single characters */
 	PRE_TOKENIZER_RUNS = 104,		/* cuts where the class of characters changes */
+	PRE_TOKENIZER_METASPACE = 120,	/* marks spaces, and cuts at the marks */
 	/* models */ MODEL_WORDPIECE = 200,
 	MODEL_BPE = 201,
+	MODEL_UNIGRAM = 220,
 	/* decoders */
 	DECODER_WORDPIECE = 300,
 	DECODER_WORDS = 301, /* slow BERT */
-	DECODER_BYTE_LEVEL = 302
+	DECODER_BYTE_LEVEL = 302,
+	DECODER_METASPACE = 320,
+	DECODER_BYTE_FALLBACK = 321,
+	DECODER_FUSE = 322
 } ComponentKind;
 
 /* A flag of NORMALIZER_CHAR_MAP: added tokens that are ADDED_SPARED stay as they are. */
@@ -64,6 +69,19 @@ typedef enum ComponentKind
 /* Flags of MODEL_BPE. */
 #define BPE_FUSE_UNK 0x1
 #define BPE_BYTE_FALLBACK 0x2
+
+/* Flags of MODEL_UNIGRAM. */
+#define UNIGRAM_BYTE_FALLBACK 0x1
+#define UNIGRAM_SLOW 0x2 /* as SentencePiece computes */
+
+/* A flag of MODEL_BPE and MODEL_UNIGRAM: no token goes across the cuts, and a piece goes on behind them. */
+#define MODEL_CONTINUES 0x100
+#define MODEL_ARG_MARK 1 /* argument: the character before which those are */
+
+/* Flags of PRE_TOKENIZER_METASPACE and, the first of them, of DECODER_METASPACE. */
+#define METASPACE_PREFIX 0x1 /* a mark before every piece that has none; its decoding */
+#define METASPACE_FIRST 0x2	 /* before the first one alone */
+#define METASPACE_SPLIT 0x4	 /* cuts before marks */
 
 /* Flags of NORMALIZER_STRIP. */
 #define STRIP_LEFT 0x1
