@@ -32,16 +32,15 @@ encode_arguments(FunctionCallInfo fcinfo, ModelHandle *handle, EncodeOptions *op
 	handle_encode(handle, input, length, pair, pair_length, options, encoding);
 }
 
-/* The token of an id as text; false for an id without token. */
+/* The token of an id as text, or as it shows; false for an id without token. */
 static bool
-token_text(const ModelHandle *handle, int32 id, Datum *token)
+token_text(const ModelHandle *handle, int32 id, TokenText shown, Datum *token)
 {
-	size_t		length;
-	const char *string = tokenizer_token(&handle->tokenizer, id, &length);
-
-	if (string == NULL)
+	if (shown.bytes == NULL)
+		shown.bytes = tokenizer_token(&handle->tokenizer, id, &shown.length);
+	if (shown.bytes == NULL)
 		return false;
-	*token = PointerGetDatum(text_from_utf8(string, length));
+	*token = PointerGetDatum(text_from_utf8(shown.bytes, shown.length));
 	return true;
 }
 
@@ -52,7 +51,7 @@ Datum
 infer_tokenize(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	EncodeOptions  options = {.max_length = 0};
+	EncodeOptions  options = {.wants_texts = true};
 	Encoding	   encoding;
 	ModelHandle	  *handle;
 
@@ -70,7 +69,7 @@ infer_tokenize(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		values[0] = Int32GetDatum(i + 1);
 		values[1] = Int32GetDatum(encoding.ids[i]);
-		nulls[2] = !token_text(handle, encoding.ids[i], &values[2]);
+		nulls[2] = !token_text(handle, encoding.ids[i], encoding.texts[i], &values[2]);
 		values[3] = Int32GetDatum(encoding.type_ids[i]);
 		nulls[4] = nulls[5] = nulls[6] = special;
 		values[4] = Int32GetDatum(encoding.sequence[i]);
@@ -216,7 +215,7 @@ infer_vocab(PG_FUNCTION_ARGS)
 		bool  nulls[3] = {false};
 
 		CHECK_FOR_INTERRUPTS();
-		if (!token_text(handle, id, &values[1]))
+		if (!token_text(handle, id, (TokenText){0}, &values[1]))
 			continue;
 		values[0] = Int32GetDatum(id);
 		values[2] = BoolGetDatum(tokenizer_is_special(&handle->tokenizer, id));

@@ -11,8 +11,9 @@
 bool
 tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 {
-	size_t	 room = tokens->room ? tokens->room * 2 : 256;
-	int32_t *ids, *pos, *len, *spaces = NULL;
+	size_t	   room = tokens->room ? tokens->room * 2 : 256;
+	int32_t	  *ids, *pos, *len, *spaces = NULL;
+	TokenText *texts = NULL;
 
 	if (room > tokens->limit)
 		room = tokens->limit;
@@ -21,7 +22,10 @@ tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 	len = arena_alloc_raw(arena, room, sizeof *len);
 	if (tokens->wants_spaces)
 		spaces = arena_alloc_raw(arena, room, sizeof *spaces);
-	if (!ids || !pos || !len || (tokens->wants_spaces && !spaces))
+	if (tokens->wants_texts)
+		texts = arena_alloc_raw(arena, room, sizeof *texts);
+	if (!ids || !pos || !len || (tokens->wants_spaces && !spaces) ||
+		(tokens->wants_texts && !texts))
 		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", room);
 	if (tokens->kept > 0)
 	{
@@ -30,11 +34,14 @@ tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 		memcpy(len, tokens->len, tokens->kept * sizeof *len);
 		if (spaces)
 			memcpy(spaces, tokens->spaces, tokens->kept * sizeof *spaces);
+		if (texts)
+			memcpy(texts, tokens->texts, tokens->kept * sizeof *texts);
 	}
 	tokens->ids = ids;
 	tokens->pos = pos;
 	tokens->len = len;
 	tokens->spaces = spaces;
+	tokens->texts = texts;
 	tokens->room = room;
 	return true;
 }
@@ -95,6 +102,8 @@ place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const TokenSpan *sp
 			trim_token(tokenizer, tokens, i, slot, &encoding->pos[at], &encoding->len[at]);
 		encoding->type_ids[at] = type_id;
 		encoding->sequence[at] = sequence;
+		if (encoding->texts && tokens->texts)
+			encoding->texts[at] = tokens->texts[slot];
 	}
 }
 
@@ -111,7 +120,7 @@ place_special(Encoding *encoding, const TemplateItem *item)
 }
 
 static bool
-reserve_encoding(Encoding *encoding, Arena *arena, size_t n, Error *error)
+reserve_encoding(Encoding *encoding, Arena *arena, size_t n, bool texts, Error *error)
 {
 	*encoding = (Encoding){0};
 	if (n > INT32_MAX)
@@ -122,8 +131,10 @@ reserve_encoding(Encoding *encoding, Arena *arena, size_t n, Error *error)
 	encoding->pos = arena_alloc_raw(arena, n + 1, sizeof *encoding->pos);
 	encoding->len = arena_alloc_raw(arena, n + 1, sizeof *encoding->len);
 	encoding->sequence = arena_alloc_raw(arena, n + 1, sizeof *encoding->sequence);
+	if (texts)
+		encoding->texts = arena_alloc(arena, n + 1, sizeof *encoding->texts);
 	return (encoding->ids && encoding->type_ids && encoding->pos && encoding->len &&
-			encoding->sequence) ||
+			encoding->sequence && (encoding->texts || !texts)) ||
 		   error_set(error, ERR_MEMORY, "out of memory for %zu tokens", n);
 }
 
@@ -147,7 +158,7 @@ tokenizer_assemble(const Tokenizer *tokenizer, Arena *arena, const TokenSpan *fi
 		total += item->id == TEMPLATE_TEXT		  ? first->n
 				 : item->id == TEMPLATE_TEXT_PAIR ? second->n
 												  : 1;
-	if (!reserve_encoding(encoding, arena, total, error))
+	if (!reserve_encoding(encoding, arena, total, first->tokens->wants_texts, error))
 		return false;
 	for (const TemplateItem *item = begin; item < end; item++)
 	{

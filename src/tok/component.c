@@ -96,3 +96,14 @@ run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result, Pie
 	text_copy(result, text, piece->begin, piece->end);
 	return pieces_add(out, run->arena, begin, result->length, piece->id, run->error);
 }
+
+bool
+run_show_as(Run *run, const char *bytes, size_t length)
+{
+	TokenText *text = &run->tokens->next_text;
+
+	if (!run->tokens->wants_texts)
+		return true;
+	*text = (TokenText){arena_strndup(run->arena, bytes, length), length};
+	return text->bytes || error_set(run->error, ERR_MEMORY, "out of memory for a token's text");
+}

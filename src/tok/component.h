@@ -63,6 +63,9 @@ extern bool run_rewrite_pieces(const Component *component, Run *run, const Piece
 extern bool run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result,
 						   Pieces *out);
 
+/* Has the next token that is added shown as these bytes. */
+extern bool run_show_as(Run *run, const char *bytes, size_t length);
+
 /* Adds a token for bytes begin .. end - 1 of a text; an id that the vocabulary has not is ERR_CORRUPT. */
 static inline bool
 run_emit(Run *run, const Text *text, size_t begin, size_t end, int32_t id)

@@ -135,6 +135,8 @@ emit_added(Run *run, int32_t id, const char *bytes, size_t length, uint32_t pos,
 						 run->tokenizer->n_vocab);
 	if (run->tokens->wants_spaces)
 		count_spaces(bytes, length, &leading, &trailing);
+	if (!run_show_as(run, bytes, length))
+		return false;
 	return tokens_add(run->tokens, run->arena, id, pos, end, leading, run->error);
 }
 
@@ -245,6 +247,7 @@ tokenizer_tokens(const Tokenizer *tokenizer, Arena *arena, const char *text, siz
 			   .error = error};
 
 	tokens->wants_spaces = (tokenizer->tables->flags & TOKENIZER_TRIM) != 0;
+	tokens->wants_texts = options->wants_texts;
 	return encode_text(&run, text, length);
 }
 

@@ -34,6 +34,14 @@ typedef enum TruncateStrategy
 extern const char *truncate_name(Truncate truncate);
 extern bool		   truncate_from_name(const char *name, Truncate *truncate);
 
+/* What a tokenizer shows for a token that its id does not tell: the text that an added token or an unknown one was
+ * found as, normalized.  bytes NULL: the id's own string. */
+typedef struct TokenText
+{
+	const char *bytes;
+	size_t		length;
+} TokenText;
+
 /* One text or pair as the model takes it; arrays live in the caller's arena. */
 typedef struct Encoding
 {
@@ -45,6 +53,7 @@ typedef struct Encoding
 	int8_t	*sequence; /* 1 or 2: the text or its pair; 0 for special tokens of the template */
 	int32_t *shape_ids, *pronunciation_ids; /* RoCBert; NULL elsewhere */
 	int		 n_whole;						/* tokens before truncation, special ones included */
+	TokenText *texts;						/* where asked for, else NULL */
 } Encoding;
 
 typedef struct EncodeOptions
@@ -53,6 +62,7 @@ typedef struct EncodeOptions
 	int				 max_length; /* of the whole encoding; 0: no limit */
 	Truncate		 truncate;
 	TruncateStrategy strategy;
+	bool			 wants_texts;
 	/* Asked every few thousand characters; true stops with ERR_CANCELLED.  May be NULL. */
 	bool (*interrupted)(void *argument);
 	void *argument;

@@ -15,16 +15,19 @@
 
 typedef struct Tokens
 {
-	int32_t *ids;
-	int32_t *pos, *len; /* characters of the original; not trimmed (TOKENIZER_TRIM) */
-	int32_t *spaces;	/* whitespace that an added token begins with, SPACES_OF_VOCAB for others */
-	size_t	 room;
-	size_t	 first; /* of a ring: index of the oldest token that is kept */
-	size_t	 kept;
-	size_t	 n;			   /* all that were emitted */
-	size_t	 limit;		   /* no more than this are kept */
-	bool	 keep_last;	   /* the last ones rather than the first */
-	bool	 wants_spaces; /* else spaces is NULL */
+	int32_t	  *ids;
+	int32_t	  *pos, *len; /* characters of the original; not trimmed (TOKENIZER_TRIM) */
+	int32_t	  *spaces; /* whitespace that an added token begins with, SPACES_OF_VOCAB for others */
+	size_t	   room;
+	size_t	   first; /* of a ring: index of the oldest token that is kept */
+	size_t	   kept;
+	size_t	   n;			 /* all that were emitted */
+	size_t	   limit;		 /* no more than this are kept */
+	bool	   keep_last;	 /* the last ones rather than the first */
+	bool	   wants_spaces; /* else spaces is NULL */
+	bool	   wants_texts;	 /* else texts is NULL */
+	TokenText *texts;
+	TokenText  next_text; /* of the token that is added next */
 	/* Called when there are limit tokens, which may be used now and are then forgotten; NULL: nothing is. */
 	bool (*full)(const struct Tokens *tokens, void *argument, Error *error);
 	void *argument;
@@ -51,6 +54,7 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 		else if (!tokens->keep_last || slot == 0)
 		{
 			tokens->n++;
+			tokens->next_text = (TokenText){0};
 			return true;
 		}
 		else
@@ -71,11 +75,16 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 	tokens->len[slot] = (int32_t) (end - pos);
 	if (tokens->spaces)
 		tokens->spaces[slot] = spaces;
+	if (tokens->texts)
+	{
+		tokens->texts[slot] = tokens->next_text;
+		tokens->next_text = (TokenText){0};
+	}
 	return true;
 }
 
 /* All tokens of a text into tokens, in which limit, keep_last, full and argument are set and the rest is zero.  Of
- * the options, interrupted counts. */
+ * the options, interrupted and wants_texts count. */
 extern bool tokenizer_tokens(const Tokenizer *tokenizer, Arena *arena, const char *text,
 							 size_t length, const EncodeOptions *options, Tokens *tokens,
 							 Error *error);

@@ -1,5 +1,6 @@
 /*
- * test_tokenizer.c: tokenizers against transformers, over the fixtures of test/reference/make_tokenizers.py.
+ * test_tokenizer.c: tokenizers against transformers, over the fixtures of test/reference/make_tokenizers.py and
+ * make_tokenizer_zoo.py; test/reference/README.md has their format.
  *
  * With PG_INFER_MINILM naming the folder of all-MiniLM-L6-v2, that one too.
  */
@@ -21,11 +22,129 @@
 
 #define FIXTURES "test/reference/tokenizers"
 
+/* Of make_tokenizers.py; the others are listed by zoo.json. */
 static const char *const cases[] = {
 	"bert-fast",	   "bert-fast-cased", "bert-fast-overruled", "bert-fast-generic",
 	"bert-fast-added", "bert-vocab-fast", "bert-slow",			 "bert-slow-cased",
 	"bert-slow-words", "bert-slow-added", "bert-slow-accents",	 "bert-slow-legacy",
 };
+
+/* Cases of zoo.json that are not equal yet; one that is, is an error here. */
+static const char *const pending[] = {
+	"added-metaspace-lstrip",
+	"added-metaspace-lstrip-rstrip",
+	"added-metaspace-plain",
+	"added-metaspace-raw",
+	"added-metaspace-rstrip",
+	"added-metaspace-single-word",
+	"added-metaspace-single-word-raw-lstrip",
+	"class-gpt2-slow-options",
+	"class-rocbert",
+	"class-rocbert-cased",
+	"class-roformer-fast",
+	"class-roformer-fast-cased",
+	"class-roformer-fast-of-vocab",
+	"class-roformer-slow",
+	"class-roformer-slow-cased",
+	"class-roformer-slow-whole-words",
+	"class-t5-fast",
+	"class-t5-fast-of-model",
+	"class-t5-slow",
+	"class-t5-slow-legacy",
+	"class-t5-slow-plain",
+	"class-xlm-roberta-fast",
+	"class-xlm-roberta-fast-of-model",
+	"class-xlm-roberta-slow",
+	"decoder-bpe",
+	"decoder-byte-fallback",
+	"decoder-byte-level-of-words",
+	"decoder-ctc",
+	"decoder-ctc-raw",
+	"decoder-fuse",
+	"decoder-metaspace",
+	"decoder-metaspace-without-prefix",
+	"decoder-replace",
+	"decoder-replace-regex",
+	"decoder-sequence",
+	"decoder-strip",
+	"decoder-strip-fused",
+	"model-bpe-byte-fallback",
+	"model-bpe-byte-fallback-partial",
+	"model-bpe-dropout",
+	"model-bpe-suffix",
+	"model-unigram",
+	"model-unigram-byte-fallback",
+	"model-unigram-one-piece",
+	"model-wordlevel",
+	"normalizer-precompiled",
+	"normalizer-replace-longer",
+	"normalizer-replace-regex",
+	"normalizer-replace-regex-classes",
+	"normalizer-replace-string",
+	"normalizer-sequence",
+	"post-bert",
+	"post-template-pieces",
+	"post-template-text-only",
+	"pre-bert",
+	"pre-byte-level",
+	"pre-byte-level-prefix",
+	"pre-byte-level-prefix-whole",
+	"pre-byte-level-whole",
+	"pre-char-delimiter",
+	"pre-char-delimiter-other",
+	"pre-digits",
+	"pre-digits-individual",
+	"pre-metaspace",
+	"pre-metaspace-always",
+	"pre-metaspace-first",
+	"pre-metaspace-never",
+	"pre-metaspace-without-prefix",
+	"pre-punctuation-contiguous",
+	"pre-punctuation-isolated",
+	"pre-punctuation-merged-with-next",
+	"pre-punctuation-merged-with-previous",
+	"pre-punctuation-removed",
+	"pre-sequence",
+	"pre-sequence-scripts",
+	"pre-split-regex-bloom",
+	"pre-split-regex-contiguous",
+	"pre-split-regex-contiguous-inverted",
+	"pre-split-regex-gpt4",
+	"pre-split-regex-isolated",
+	"pre-split-regex-isolated-inverted",
+	"pre-split-regex-merged-with-next",
+	"pre-split-regex-merged-with-next-inverted",
+	"pre-split-regex-merged-with-previous",
+	"pre-split-regex-merged-with-previous-inverted",
+	"pre-split-regex-removed",
+	"pre-split-regex-removed-inverted",
+	"pre-split-string-contiguous",
+	"pre-split-string-dot",
+	"pre-split-string-isolated",
+	"pre-split-string-merged-with-next",
+	"pre-split-string-merged-with-previous",
+	"pre-split-string-removed",
+	"pre-unicode-scripts",
+	"pre-whitespace",
+	"pre-whitespace-split",
+	"real-roformer-chinese",
+	"real-roformer-chinese-slow",
+	"real-t5-small",
+	"real-t5-small-slow",
+};
+
+static char mismatch[1000];
+
+/* Notes a difference; false. */
+static bool __attribute__((format(printf, 1, 2))) differ(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(mismatch, sizeof mismatch, format, arguments);
+	va_end(arguments);
+	return false;
+}
 
 static json_t *
 load(const char *path)
@@ -46,39 +165,70 @@ number(const json_t *object, const char *key, int fallback)
 	return value ? (int) json_integer_value(value) : fallback;
 }
 
-/* Complains when an array of the fixture is not what came out. */
-static void
-check_numbers(const char *what, const json_t *expected, const int32_t *found, int n,
-			  const char *where)
+static bool
+same_numbers(const char *what, const json_t *expected, const int32_t *found, int n)
 {
 	if (json_array_size(expected) != (size_t) n)
-		fail_msg("%s: %d %s, expected %zu", where, n, what, json_array_size(expected));
+		return differ("%d %s, expected %zu", n, what, json_array_size(expected));
 	for (int i = 0; i < n; i++)
 		if (json_integer_value(json_array_get(expected, (size_t) i)) != found[i])
-			fail_msg("%s: %s[%d] is %d, expected %lld", where, what, i, found[i],
-					 (long long) json_integer_value(json_array_get(expected, (size_t) i)));
+			return differ("%s[%d] is %d, expected %lld", what, i, found[i],
+						  (long long) json_integer_value(json_array_get(expected, (size_t) i)));
+	return true;
 }
 
-static void
-check_decoded(const Tokenizer *tokenizer, Arena *arena, const Encoding *encoding, bool skip,
-			  const json_t *expected, const char *where)
+/* An array of the fixture that has a default, or is not to be compared. */
+static bool
+same_optional(const char *what, const json_t *run, const int32_t *found, int n)
 {
-	char  *text;
-	size_t length;
-	Error  error;
+	const json_t *expected = json_object_get(run, what);
 
-	TEST_MUST(tokenizer_decode(tokenizer, arena, encoding->ids, encoding->n, skip, &text, &length,
-							   &error),
-			  error);
-	if (length != json_string_length(expected) ||
-		memcmp(text, json_string_value(expected), length) != 0)
-		fail_msg("%s: decoded as \"%s\", expected \"%s\"", where, text,
-				 json_string_value(expected));
+	if (expected)
+		return json_is_null(expected) || !found || same_numbers(what, expected, found, n);
+	for (int i = 0; found && i < n; i++)
+		if (found[i] != 0)
+			return differ("%s[%d] is %d, expected none", what, i, found[i]);
+	return true;
+}
+
+static bool
+same_string(const char *what, const json_t *expected, const char *found, size_t length)
+{
+	if (found && length == json_string_length(expected) &&
+		memcmp(found, json_string_value(expected), length) == 0)
+		return true;
+	return differ("%s \"%s\", expected \"%s\"", what, found ? found : "(nothing)",
+				  json_string_value(expected));
+}
+
+static bool
+same_decoded(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
+			 const json_t *object)
+{
+	const json_t *decoded = json_object_get(object, "decoded");
+
+	for (int skip = 0; skip < 2; skip++)
+	{
+		const json_t *expected = skip ? json_object_get(object, "skipped") : decoded;
+		char		 *text;
+		size_t		  length;
+		Error		  error;
+
+		if (!expected)
+			expected = decoded;
+		if (!tokenizer_decode(tokenizer, arena, ids, n, skip, &text, &length, &error))
+			return differ("%s", error.message);
+		if (json_is_string(expected) &&
+			!same_string(skip ? "decodes without special tokens as" : "decodes as", expected, text,
+						 length))
+			return false;
+	}
+	return true;
 }
 
 /* A slow tokenizer has no positions: they must be in order and inside of the text. */
-static void
-check_order(const Encoding *encoding, int sequence, const json_t *text, const char *where)
+static bool
+in_order(const Encoding *encoding, int sequence, const json_t *text)
 {
 	int end = 0, n = (int) utf8_count(json_string_value(text), json_string_length(text));
 
@@ -86,22 +236,53 @@ check_order(const Encoding *encoding, int sequence, const json_t *text, const ch
 	{
 		if (encoding->sequence[i] != sequence)
 			continue;
-		if (encoding->pos[i] < end - 1 || encoding->len[i] < 1 ||
+		if (encoding->pos[i] < end - 1 || encoding->len[i] < 0 ||
 			encoding->pos[i] + encoding->len[i] > n)
-			fail_msg("%s: token %d is at %d+%d of %d", where, i, encoding->pos[i], encoding->len[i],
-					 n);
+			return differ("token %d is at %d+%d of %d", i, encoding->pos[i], encoding->len[i], n);
 		end = encoding->pos[i] + encoding->len[i];
 	}
+	return true;
 }
 
-static void
-check_run(const Tokenizer *tokenizer, Arena *arena, const json_t *texts, const json_t *run,
-		  const char *where)
+/* What the tokens of the text show. */
+static bool
+same_tokens(const Tokenizer *tokenizer, const Encoding *encoding, const json_t *tokens,
+			const json_t *run)
+{
+	for (int i = 0; i < encoding->n; i++)
+	{
+		char		  key[16];
+		const json_t *surface, *name;
+		TokenText	  shown = encoding->texts[i], of_id = {0};
+
+		of_id.bytes = tokenizer_token(tokenizer, encoding->ids[i], &of_id.length);
+		snprintf(key, sizeof key, "%d", encoding->ids[i]);
+		name = json_object_get(tokens, key);
+		if (name && !same_string("token is", name, of_id.bytes, of_id.length))
+			return false;
+		snprintf(key, sizeof key, "%d", i);
+		surface = json_object_get(json_object_get(run, "surface"), key);
+		if (!shown.bytes)
+			shown = of_id;
+		if (encoding->sequence[i] == 0 || json_object_get(run, "max_length"))
+			continue;
+		if (surface ? !same_string("token shows as", surface, shown.bytes, shown.length)
+					: name && !same_string("token shows as", name, shown.bytes, shown.length))
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_run(const Tokenizer *tokenizer, Arena *arena, const json_t *texts, const json_t *tokens,
+		 const json_t *run)
 {
 	const json_t *text = json_array_get(texts, (size_t) number(run, "text", 0)), *pair = NULL;
 	const char	 *side = json_string_value(json_object_get(run, "side"));
+	bool		  fast = json_object_get(run, "pos") != NULL;
 	EncodeOptions options = {.add_special_tokens = !json_object_get(run, "bare"),
-							 .max_length = number(run, "max_length", 0)};
+							 .max_length = number(run, "max_length", 0),
+							 .wants_texts = true};
 	Encoding	  encoding;
 	Error		  error;
 
@@ -109,73 +290,150 @@ check_run(const Tokenizer *tokenizer, Arena *arena, const json_t *texts, const j
 		pair = json_array_get(texts, (size_t) number(run, "pair", 0));
 	if (side)
 		options.truncate = strcmp(side, "left") == 0 ? TRUNCATE_START : TRUNCATE_END;
-	TEST_MUST(tokenizer_encode(tokenizer, arena, json_string_value(text), json_string_length(text),
-							   json_string_value(pair), pair ? json_string_length(pair) : 0,
-							   &options, &encoding, &error),
-			  error);
-	check_numbers("ids", json_object_get(run, "ids"), encoding.ids, encoding.n, where);
-	check_numbers("types", json_object_get(run, "types"), encoding.type_ids, encoding.n, where);
-	assert_int_equal(encoding.n_whole, number(run, "whole", -1));
-	if (json_object_get(run, "pos"))
-	{
-		check_numbers("pos", json_object_get(run, "pos"), encoding.pos, encoding.n, where);
-		check_numbers("len", json_object_get(run, "len"), encoding.len, encoding.n, where);
-	}
-	else
-	{
-		check_order(&encoding, 1, text, where);
-		check_order(&encoding, 2, pair, where);
-	}
-	check_decoded(tokenizer, arena, &encoding, false, json_object_get(run, "decoded"), where);
-	check_decoded(tokenizer, arena, &encoding, true, json_object_get(run, "skipped"), where);
+	if (!tokenizer_encode(tokenizer, arena, json_string_value(text), json_string_length(text),
+						  json_string_value(pair), pair ? json_string_length(pair) : 0, &options,
+						  &encoding, &error))
+		return differ("%s", error.message);
+	return same_numbers("ids", json_object_get(run, "ids"), encoding.ids, encoding.n) &&
+		   same_optional("types", run, encoding.type_ids, encoding.n) &&
+		   same_optional("input_shape_ids", run, encoding.shape_ids, encoding.n) &&
+		   same_optional("input_pronunciation_ids", run, encoding.pronunciation_ids, encoding.n) &&
+		   (encoding.n_whole == number(run, "whole", encoding.n) ||
+			differ("%d tokens before truncation, expected %d", encoding.n_whole,
+				   number(run, "whole", encoding.n))) &&
+		   (fast ? same_numbers("pos", json_object_get(run, "pos"), encoding.pos, encoding.n) &&
+					   same_numbers("len", json_object_get(run, "len"), encoding.len, encoding.n)
+				 : in_order(&encoding, 1, text) && in_order(&encoding, 2, pair)) &&
+		   (!(fast || json_object_get(run, "surface")) ||
+			same_tokens(tokenizer, &encoding, tokens, run)) &&
+		   same_decoded(tokenizer, arena, encoding.ids, encoding.n, run);
 }
 
-static void
-check_folder(const char *folder, const char *expected_path)
+/* Ids in an order that no text has. */
+static bool
+same_decode(const Tokenizer *tokenizer, Arena *arena, const json_t *decode)
 {
-	json_t		 *texts = load(FIXTURES "/texts.json"), *expected = load(expected_path), *run;
-	TestTokenizer test = test_tokenizer_import(folder, number(expected, "use_fast", -1));
+	const json_t *list = json_object_get(decode, "ids");
+	int32_t		  ids[256];
+	size_t		  n = json_array_size(list);
+
+	assert_in_range(n, 1, sizeof ids / sizeof *ids);
+	for (size_t i = 0; i < n; i++)
+		ids[i] = (int32_t) json_integer_value(json_array_get(list, i));
+	return same_decoded(tokenizer, arena, ids, (int) n, decode);
+}
+
+/* Whether a folder's tokenizer gives all that is expected of it; else mismatch says where it does not. */
+static bool
+same_folder(const char *folder, const json_t *expected)
+{
+	const char	 *file = json_string_value(json_object_get(expected, "texts"));
+	char		  path[300];
+	json_t		 *texts, *item;
+	TestTokenizer test;
 	Arena		  arena;
 	size_t		  i;
+	bool		  same = true;
+	Error		  error;
 
+	snprintf(path, sizeof path, FIXTURES "/%s", file ? file : "texts.json");
+	if (!test_tokenizer_try(folder, number(expected, "use_fast", -1), &test, &error))
+		return differ("%s", error.message);
+	texts = load(path);
 	arena_init(&arena, 0);
-	assert_true(json_array_size(json_object_get(expected, "runs")) > 80);
-	json_array_foreach(json_object_get(expected, "runs"), i, run)
+	assert_true(json_array_size(json_object_get(expected, "runs")) > 20);
+	json_array_foreach(json_object_get(expected, "runs"), i, item)
 	{
-		char where[300];
+		if (!same_run(&test.tokenizer, &arena, texts, json_object_get(expected, "tokens"), item))
+		{
+			size_t n = strlen(mismatch);
 
-		snprintf(where, sizeof where, "%s: run %zu, text %d", expected_path, i,
-				 number(run, "text", 0));
-		check_run(&test.tokenizer, &arena, texts, run, where);
+			snprintf(mismatch + n, sizeof mismatch - n, " (run %zu, text %d)", i,
+					 number(item, "text", 0));
+			same = false;
+			break;
+		}
+		arena_reset(&arena);
+	}
+	json_array_foreach(json_object_get(expected, "decodes"), i, item)
+	{
+		if (same && !same_decode(&test.tokenizer, &arena, item))
+			same = false;
 		arena_reset(&arena);
 	}
 	arena_free(&arena);
 	test_tokenizer_close(&test);
-	json_decref(expected);
 	json_decref(texts);
+	return same;
+}
+
+static bool
+same_case(const char *name)
+{
+	char	folder[200], path[300];
+	json_t *expected;
+	bool	same;
+
+	snprintf(folder, sizeof folder, "%s/%s", FIXTURES, name);
+	snprintf(path, sizeof path, "%s/expected.json", folder);
+	expected = load(path);
+	same = same_folder(folder, expected);
+	json_decref(expected);
+	return same;
 }
 
 static void
 test_fixtures(void **state)
 {
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-	{
-		char folder[200], expected[300];
+		if (!same_case(cases[i]))
+			fail_msg("%s: %s", cases[i], mismatch);
+}
 
-		snprintf(folder, sizeof folder, "%s/%s", FIXTURES, cases[i]);
-		snprintf(expected, sizeof expected, "%s/expected.json", folder);
-		check_folder(folder, expected);
+static bool
+is_pending(const char *name)
+{
+	for (size_t i = 0; i < sizeof pending / sizeof *pending; i++)
+		if (strcmp(pending[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Every component, option and class: all of the zoo. */
+static void
+test_zoo(void **state)
+{
+	json_t	   *zoo = load(FIXTURES "/zoo.json"), *components;
+	const char *name;
+	int			wrong = 0;
+
+	assert_true(json_object_size(zoo) >= 177);
+	json_object_foreach(zoo, name, components)
+	{
+		bool same = same_case(name);
+
+		if (same == is_pending(name))
+		{
+			print_error("%s: %s\n", name, same ? "is pending, but equal" : mismatch);
+			wrong++;
+		}
 	}
+	json_decref(zoo);
+	assert_int_equal(wrong, 0);
 }
 
 static void
 test_minilm(void **state)
 {
 	const char *folder = getenv("PG_INFER_MINILM");
+	json_t	   *expected;
 
 	if (!folder)
 		skip();
-	check_folder(folder, FIXTURES "/minilm.json");
+	expected = load(FIXTURES "/minilm.json");
+	if (!same_folder(folder, expected))
+		fail_msg("%s", mismatch);
+	json_decref(expected);
 }
 
 /* ---- every character ---- */
@@ -293,6 +551,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fixtures),
+		cmocka_unit_test(test_zoo),
 		cmocka_unit_test(test_minilm),
 		cmocka_unit_test(test_characters),
 	};
