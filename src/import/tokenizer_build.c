@@ -491,19 +491,38 @@ cuts_of_added(const BuildAdded *added)
 	for (size_t i = 0; i < added->content.length; i++)
 		if ((uint8_t) added->content.bytes[i] >= 0x80)
 			return 0;
-		else if (added->content.bytes[i] == ' ')
+		else if ((uint8_t) added->content.bytes[i] <= ' ')
 			cut &= ~TOKENIZER_CUT_SPACE;
 	return added->rstrip ? cut & ~TOKENIZER_CUT_SPACE : cut;
+}
+
+/* Where all components allow to cut a text, and where one cuts itself.  Behind one that moves spaces and ideographs the
+ * others look at another text: there only a cut that was made before is harmless. */
+static void
+cuts_of_components(const TokenizerBuild *build, uint32_t *allowed, uint32_t *made)
+{
+	bool moved = false;
+
+	*allowed = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN;
+	*made = 0;
+	for (int stage = STAGE_NORMALIZER; stage <= STAGE_PRE_TOKENIZER; stage++)
+		for (int i = 0; i < build->n_components[stage]; i++)
+		{
+			uint32_t cut = build->components[stage][i].record.cut;
+
+			*allowed &= moved ? cut & *made : cut;
+			if (!moved)
+				*made |= cut / CUT_MADE(1) & (TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN);
+			moved |= (cut & CUT_MOVES) != 0;
+		}
 }
 
 uint32_t
 build_allowed_cuts(const TokenizerBuild *build)
 {
-	uint32_t cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN;
+	uint32_t cut, made;
 
-	for (int stage = STAGE_NORMALIZER; stage <= STAGE_PRE_TOKENIZER; stage++)
-		for (int i = 0; i < build->n_components[stage]; i++)
-			cut &= build->components[stage][i].record.cut;
+	cuts_of_components(build, &cut, &made);
 	for (int i = 0; i < build->n_added; i++)
 		if (build->added[i].normalized)
 			cut &= cuts_of_added(&build->added[i]);
@@ -514,12 +533,10 @@ build_allowed_cuts(const TokenizerBuild *build)
 static uint32_t
 common_cuts(const TokenizerBuild *build)
 {
-	uint32_t made = 0;
+	uint32_t cut, made;
 
-	for (int stage = STAGE_NORMALIZER; stage <= STAGE_PRE_TOKENIZER; stage++)
-		for (int i = 0; i < build->n_components[stage]; i++)
-			made |= build->components[stage][i].record.cut;
-	return build_allowed_cuts(build) & (made / CUT_MADE(1));
+	cuts_of_components(build, &cut, &made);
+	return build_allowed_cuts(build) & made;
 }
 
 /* The header and the components' tables. */

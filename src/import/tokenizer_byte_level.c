@@ -26,7 +26,7 @@ add_byte_level(TokenizerBuild *build, const Node *at, bool prefix_space, bool wo
 	size_t			size;
 
 	record.flags = (prefix_space ? BYTE_LEVEL_PREFIX_SPACE : 0) | (words ? BYTE_LEVEL_WORDS : 0);
-	record.cut = TOKENIZER_CUT_SPACE | (words ? CUT_MADE(TOKENIZER_CUT_SPACE) : 0);
+	record.cut = CUT_MOVES | TOKENIZER_CUT_SPACE | (words ? CUT_MADE(TOKENIZER_CUT_SPACE) : 0);
 	return char_class_build(build->arena, classify, &version, &table, &size, error) &&
 		   build_component(build, STAGE_PRE_TOKENIZER, &record, table, size, at, error);
 }

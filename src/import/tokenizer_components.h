@@ -49,6 +49,14 @@ extern bool add_wordpiece_decoder(TokenizerBuild *build, const Node *at, const c
 extern bool add_words_decoder(TokenizerBuild *build, const Node *at, const char *prefix,
 							  size_t n_prefix, Error *error);
 
+/* tokenizer_wordlevel.c */
+extern bool compile_wordlevel(TokenizerBuild *build, const Node *node, Error *error);
+
+/* tokenizer_decoders.c */
+extern bool compile_bpe_decoder(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_ctc_decoder(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_strip_decoder(TokenizerBuild *build, const Node *node, Error *error);
+
 /* tokenizer_byte_level.c; version is of the classes of GPT-2's pattern */
 extern bool compile_byte_level(TokenizerBuild *build, const Node *node, Error *error);
 extern bool compile_byte_level_decoder(TokenizerBuild *build, const Node *node, Error *error);

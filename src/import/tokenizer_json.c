@@ -21,10 +21,8 @@ static bool compile_post_processors(TokenizerBuild *build, const Node *node, Err
 static bool compile_decoders(TokenizerBuild *build, const Node *node, Error *error);
 
 static const CompilerEntry models[] = {
-	{"WordPiece", compile_wordpiece},
-	{"BPE", compile_bpe},
-	{"Unigram", compile_unigram},
-	{NULL, NULL},
+	{"WordPiece", compile_wordpiece}, {"BPE", compile_bpe}, {"WordLevel", compile_wordlevel},
+	{"Unigram", compile_unigram},	  {NULL, NULL},
 };
 
 static const CompilerEntry normalizers[] = {
@@ -64,6 +62,9 @@ static const CompilerEntry post_processors[] = {
 
 static const CompilerEntry decoders[] = {
 	{"Sequence", compile_decoders},
+	{"BPEDecoder", compile_bpe_decoder},
+	{"CTC", compile_ctc_decoder},
+	{"Strip", compile_strip_decoder},
 	{"WordPiece", compile_wordpiece_decoder},
 	{"ByteLevel", compile_byte_level_decoder},
 	{"Metaspace", compile_metaspace_decoder},

@@ -39,7 +39,8 @@ read_metaspace(const Node *node, MetaspaceOptions *options, Error *error)
 bool
 compile_metaspace(TokenizerBuild *build, const Node *node, Error *error)
 {
-	ComponentRecord	 record = {.kind = PRE_TOKENIZER_METASPACE, .cut = TOKENIZER_CUT_SPACE};
+	ComponentRecord	 record = {.kind = PRE_TOKENIZER_METASPACE,
+							   .cut = CUT_MOVES | TOKENIZER_CUT_SPACE};
 	MetaspaceOptions options;
 
 	if (!read_metaspace(node, &options, error))

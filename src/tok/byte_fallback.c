@@ -3,12 +3,6 @@
  */
 #include "tok/component.h"
 
-static bool
-no_table(Component *component, const void *data, size_t size)
-{
-	return true;
-}
-
 static int
 hex_digit(char c)
 {

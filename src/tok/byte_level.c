@@ -221,15 +221,9 @@ byte_level_decode(const Component *component, Decoding *decoding)
 	return true;
 }
 
-static bool
-decoder_open(Component *component, const void *data, size_t size)
-{
-	return true;
-}
-
 const ComponentType byte_level_decoder_type = {
 	.kind = DECODER_BYTE_LEVEL,
 	.name = "ByteLevel decoder",
-	.open = decoder_open,
+	.open = no_table,
 	.decode = byte_level_decode,
 };

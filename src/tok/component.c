@@ -16,6 +16,7 @@ static const ComponentType *const types[] = {
 	&metaspace_type,
 	&wordpiece_type,
 	&bpe_type,
+	&wordlevel_type,
 	&unigram_type,
 	&wordpiece_decoder_type,
 	&words_decoder_type,
@@ -23,6 +24,9 @@ static const ComponentType *const types[] = {
 	&metaspace_decoder_type,
 	&byte_fallback_decoder_type,
 	&fuse_decoder_type,
+	&bpe_decoder_type,
+	&ctc_decoder_type,
+	&strip_decoder_type,
 };
 
 const ComponentType *
@@ -32,6 +36,12 @@ component_type(uint32_t kind)
 		if ((uint32_t) types[i]->kind == kind)
 			return types[i];
 	return NULL;
+}
+
+bool
+no_table(Component *component, const void *data, size_t size)
+{
+	return true;
 }
 
 bool

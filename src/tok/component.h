@@ -112,6 +112,11 @@ extern bool decoding_join(Decoding *decoding, Fragment *whole, bool spaces);
 extern bool fragment_prepend(Decoding *decoding, Fragment *fragment, const char *bytes,
 							 size_t length);
 
+/* Puts to in the place of every from, which does not overlap itself; an empty one is before every character and at
+ * the end. */
+extern bool fragment_replace(Decoding *decoding, Fragment *fragment, const char *from,
+							 size_t n_from, const char *to, size_t n_to);
+
 /* Takes out the spaces that tokenization puts before punctuation and English contractions; the tokenizers
  * library's list (of_library) has one more than Transformers'. */
 extern bool fragment_clean_up(Decoding *decoding, Fragment *fragment, bool of_library);
@@ -136,10 +141,14 @@ typedef struct ComponentType
 /* The type of a kind, or NULL. */
 extern const ComponentType *component_type(uint32_t kind);
 
+/* The open() of a kind that has none. */
+extern bool no_table(Component *component, const void *data, size_t size);
+
 extern const ComponentType char_map_type, compose_type, prepend_type, strip_type;
 extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type, delimiters_type,
 	runs_type;
-extern const ComponentType wordpiece_type, bpe_type;
+extern const ComponentType wordpiece_type, bpe_type, wordlevel_type;
+extern const ComponentType bpe_decoder_type, ctc_decoder_type, strip_decoder_type;
 extern const ComponentType metaspace_type, unigram_type, metaspace_decoder_type,
 	byte_fallback_decoder_type, fuse_decoder_type;
 extern const ComponentType wordpiece_decoder_type, words_decoder_type, byte_level_decoder_type;

@@ -68,6 +68,49 @@ fragment_make_text(Decoding *decoding, Fragment *fragment)
 	return true;
 }
 
+static bool
+is_start(const Fragment *fragment, size_t at)
+{
+	return at == fragment->length || ((uint8_t) fragment->bytes[at] & 0xC0) != 0x80;
+}
+
+bool
+fragment_replace(Decoding *decoding, Fragment *fragment, const char *from, size_t n_from,
+				 const char *to, size_t n_to)
+{
+	size_t n = 0, room, length = fragment->length;
+	char  *bytes;
+
+	if (n_from > length)
+		return true;
+	if (__builtin_mul_overflow(length + 1, n_to + 1, &room))
+		return error_set(decoding->error, ERR_LIMIT, "decoded text is too long");
+	bytes = arena_alloc_raw(decoding->arena, room, 1);
+	if (!bytes)
+		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+	for (size_t at = 0; at <= length;)
+	{
+		bool matches = length - at >= n_from && is_start(fragment, at) &&
+					   memcmp(fragment->bytes + at, from, n_from) == 0;
+
+		if (matches)
+		{
+			memcpy(bytes + n, to, n_to);
+			n += n_to;
+			at += n_from;
+		}
+		if (!matches || n_from == 0)
+		{
+			if (at < length)
+				bytes[n++] = fragment->bytes[at];
+			at++;
+		}
+	}
+	fragment->bytes = bytes;
+	fragment->length = n;
+	return true;
+}
+
 /* All from's become to's, which are no longer, in place; returns the new length. */
 static size_t
 replace_all(char *bytes, size_t length, const char *from, const char *to)

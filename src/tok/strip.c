@@ -4,12 +4,6 @@
 #include "tok/component.h"
 
 static bool
-strip_open(Component *component, const void *data, size_t size)
-{
-	return true;
-}
-
-static bool
 strip_normalize(const Component *component, Run *run, const Text *in, Text *out)
 {
 	size_t begin = in->length, end = 0;
@@ -39,6 +33,6 @@ strip_normalize(const Component *component, Run *run, const Text *in, Text *out)
 const ComponentType strip_type = {
 	.kind = NORMALIZER_STRIP,
 	.name = "Strip",
-	.open = strip_open,
+	.open = no_table,
 	.normalize = strip_normalize,
 };

@@ -26,26 +26,37 @@
 /* Numbers in images: never reuse one. */
 typedef enum ComponentKind
 {
-	/* normalizers */ NORMALIZER_CHAR_MAP = 1,
-	/* one character to a sequence of characters, canonical order restored */ NORMALIZER_COMPOSE =
-		2,
-	/* canonical composition */ NORMALIZER_PREPEND = 3, /* a string before the text */
-	NORMALIZER_STRIP = 4,								/* whitespace at the ends dropped */
+	/* normalizers */
+	NORMALIZER_CHAR_MAP =
+		1, /* one character to a sequence of characters, canonical order restored */
+	NORMALIZER_COMPOSE = 2, /* canonical composition */
+	NORMALIZER_PREPEND = 3, /* a string before the text */
+	NORMALIZER_STRIP = 4,	/* whitespace at the ends dropped */
+	NORMALIZER_REPLACE = 5, /* what a pattern matches, by a string */
+
 	/* pre-tokenizers */
-	PRE_TOKENIZER_BERT = 100,
-	/* drops whitespace, isolates punctuation */ PRE_TOKENIZER_WORDS =
-		101,						/* drops whitespace, picks out words that are never split */
+	PRE_TOKENIZER_BERT = 100,		/* drops whitespace, isolates punctuation */
+	PRE_TOKENIZER_WORDS = 101,		/* drops whitespace, picks out words that are never split */
 	PRE_TOKENIZER_BYTE_LEVEL = 102, /* GPT-2's words, each byte a printable character */
 	PRE_TOKENIZER_DELIMITERS = 103, /* cuts at single characters */
 	PRE_TOKENIZER_RUNS = 104,		/* cuts where the class of characters changes */
+	PRE_TOKENIZER_SPLIT = 105,		/* cuts where a pattern matches */
 	PRE_TOKENIZER_METASPACE = 120,	/* marks spaces, and cuts at the marks */
-	/* models */ MODEL_WORDPIECE = 200,
+
+	/* models */
+	MODEL_WORDPIECE = 200,
 	MODEL_BPE = 201,
+	MODEL_WORDLEVEL = 202,
 	MODEL_UNIGRAM = 220,
+
 	/* decoders */
 	DECODER_WORDPIECE = 300,
 	DECODER_WORDS = 301, /* slow BERT */
 	DECODER_BYTE_LEVEL = 302,
+	DECODER_BPE = 303,
+	DECODER_CTC = 304,
+	DECODER_STRIP = 305,
+	DECODER_REPLACE = 306,
 	DECODER_METASPACE = 320,
 	DECODER_BYTE_FALLBACK = 321,
 	DECODER_FUSE = 322
@@ -102,6 +113,8 @@ typedef enum ComponentKind
 #define TOKENIZER_CUT_SPACE 0x4 /* before a space between ASCII letters or digits */
 #define TOKENIZER_CUT_HAN 0x8	/* between two characters of U+4E00..U+9FFF */
 #define CUT_MADE(cuts) ((uint32_t) (cuts) << 8)
+#define CUT_MOVES                                                                                  \
+	0x10000 /* of a component: a space or an ideograph may be something else behind it */
 
 typedef struct ComponentRecord
 {

@@ -117,6 +117,8 @@ emit_unknown(const Component *component, Run *run, const Text *text, Lattice *la
 		id = trie_find(&run->tokenizer->vocab_trie, text->bytes + begin, end - begin);
 	for (size_t i = begin; as_bytes && i < end; i++)
 		as_bytes = table->byte_ids[(uint8_t) text->bytes[i]] >= 0;
+	if (id < 0 && !as_bytes && !run_show_as(run, text->bytes + begin, end - begin))
+		return false;
 	if (id >= 0 || !as_bytes)
 		return run_emit(run, text, begin, end,
 						id >= 0 ? id : component->record->args[UNIGRAM_ARG_UNK]);
