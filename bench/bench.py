@@ -11,13 +11,16 @@ import sys
 import time
 from pathlib import Path
 
+import families
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 OUT = ROOT / "build/bench"
 
-ROWS = ("short", "128", "single", "sessions", "load")
+TEXT_ROWS = ("short", "128", "single", "sessions", "load")
+ROWS = TEXT_ROWS + tuple(families.ROWS)
 PEERS = ("torch", "onnxruntime", "onnxruntime-int8", "ctranslate2", "ctranslate2-int8")
-OURS = ("embed_many", "embed", "embed_many-int8", "embed-int8")
+OURS = ("embed_many", "embed", "embed_many-int8", "embed-int8", "forward", "forward-int8")
 IN_SERVER = OURS + ("plpython",)
 
 SETUP = """
@@ -46,6 +49,28 @@ BEGIN
         vector := infer.embed(model, text_in);
         RETURN NEXT extract(epoch FROM clock_timestamp() - begun);
     END LOOP;
+END $$;
+"""
+
+FAMILIES = """
+CREATE TABLE calls (row text PRIMARY KEY, ids int[], length int);
+
+-- Seconds of a call of infer.forward, or of one call a token for those behind the first `length`.
+CREATE FUNCTION forward_seconds(model infer.model, call calls) RETURNS double precision LANGUAGE plpgsql AS $$
+DECLARE
+    begun timestamptz := clock_timestamp();
+    past bytea;
+BEGIN
+    IF call.length = array_length(call.ids, 2) THEN
+        PERFORM (infer.forward(model, call.ids, use_cache => false)).loss;
+        RETURN extract(epoch FROM clock_timestamp() - begun);
+    END IF;
+    past := (infer.forward(model, call.ids[:][:call.length], use_cache => true)).past;
+    begun := clock_timestamp();
+    FOR i IN call.length + 1 .. array_length(call.ids, 2) LOOP
+        past := (infer.forward(model, call.ids[:][i:i], past => past, use_cache => true)).past;
+    END LOOP;
+    RETURN extract(epoch FROM clock_timestamp() - begun);
 END $$;
 """
 
@@ -78,6 +103,11 @@ STATEMENTS = {
 }
 
 
+# who, the suffix of its models' names, their precision
+FORWARDS = (("forward", "", "fp32"), ("forward-int8", "_int8", "int8"))
+BRACES = str.maketrans("[]", "{}")
+
+
 def psql(statement, check=True):
     """What psql prints for a statement; None when it fails and check is off."""
     run = subprocess.run(
@@ -88,13 +118,31 @@ def psql(statement, check=True):
     return run.stdout.strip() if run.returncode == 0 else None
 
 
-class Peer:
-    """A peer.py of its own; absent says why it is not there."""
+class Session:
+    """A psql that stays connected, for statements with one line of an answer."""
 
-    def __init__(self, name, python, threads):
+    def __init__(self):
+        self.process = subprocess.Popen(
+            ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, statement):
+        self.process.stdin.write(f"{statement};\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip() or sys.exit(f"psql: {statement} gave no answer")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Peer:
+    """A process of its own, peer.py unless another program is given; absent says why it is not there."""
+
+    def __init__(self, name, python, threads, program=None):
         self.name = name
         self.process = subprocess.Popen(
-            [python, str(HERE / "peer.py"), name, str(threads)],
+            [python, *(program or [str(HERE / "peer.py"), name]), str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(OUT / f"{name}.log", "w"), text=True,
         )
         line = self.process.stdout.readline()
@@ -102,7 +150,10 @@ class Peer:
         self.absent, self.version = hello.get("absent"), hello.get("version")
 
     def ask(self, what, texts):
-        self.process.stdin.write(json.dumps({"what": what, "texts": texts}) + "\n")
+        return self.request(what=what, texts=texts)
+
+    def request(self, **fields):
+        self.process.stdin.write(json.dumps(fields) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
@@ -177,6 +228,8 @@ class Bench:
         }
         self.lengths = {kind: [len(e.ids) for e in encodings(texts)] for kind, texts in self.texts.items()}
         self.results = {}  # (row, who) -> measurements
+        self.peers = []
+        self.configs = {}  # model -> config.json, of the families' rows
 
     def note(self, row, who, value):
         self.results.setdefault((row, who), []).append(value)
@@ -228,6 +281,51 @@ class Bench:
     def statement(name, kind, n):
         statement = STATEMENTS[name].format(kind=kind, n=n)
         return float(psql(f"SELECT seconds($s${statement}$s$)"))
+
+    def families(self):
+        """Calls with token ids of models that are made here."""
+        rows = [row for row in self.options.rows if row in families.ROWS]
+        folder = Path(psql("SHOW pg_infer.model_directory"))
+        program = str(HERE / "families.py")
+        subprocess.run([self.options.python, program, "make", str(folder)], check=True)
+        subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+        psql(FAMILIES)
+        ours = [forward for forward in FORWARDS if forward[0] in self.ours]
+        for model in {families.ROWS[row].model for row in rows}:
+            self.configs[model] = json.loads((folder / model / "config.json").read_text())
+            for _, suffix, precision in ours:
+                options = json.dumps({"precision": precision, "preload": True})
+                psql(f"SELECT infer.create_model('{model}{suffix}', '{model}', '{options}')")
+        peer = None
+        if "torch" in self.options.peers:
+            peer = Peer("torch", self.options.python, self.options.threads, [program, "serve", str(folder)])
+            print(f"absent: torch: {peer.absent}" if peer.absent else f"peer: torch: {peer.version}")
+        session = Session()
+        for row in rows:
+            print(f"measuring {row} ...", flush=True)
+            self.family(row, ours, session, None if peer is None or peer.absent else peer)
+        session.close()
+        if peer:
+            peer.close()
+            self.peers += [] if peer.absent else [peer]
+
+    def family(self, name, ours, session, peer):
+        """One call, or the steps behind it, in turns."""
+        row = families.ROWS[name]
+        ids = row.ids()
+        psql(f"INSERT INTO calls VALUES ('{name}', $s${json.dumps(ids).translate(BRACES)}$s$, {row.length})")
+        for round_number in range(self.options.rounds + 1):
+            for who, suffix, _ in ours:
+                self.quiet()
+                statement = f"SELECT forward_seconds('{row.model}{suffix}', calls) FROM calls WHERE row = '{name}'"
+                seconds = float(session.ask(statement))
+                if round_number > 0:  # the first warms up
+                    self.note(name, who, row.tokens() / seconds)
+            if peer:
+                self.quiet()
+                seconds = peer.request(row=name, ids=ids)["seconds"]
+                if round_number > 0:
+                    self.note(name, "torch", row.tokens() / seconds)
 
     def single(self):
         texts = self.texts["single"]
@@ -298,13 +396,19 @@ class Bench:
 
     def run(self):
         self.prepare_server()
-        self.prepare_peers()
-        for row in self.options.rows:
+        quality = {}
+        texts = [row for row in self.options.rows if row in TEXT_ROWS]
+        if texts:
+            self.prepare_peers()
+        for row in texts:
             print(f"measuring {row} ...", flush=True)
             self.bulk(row) if row in ("short", "128") else getattr(self, row)()
-        quality = self.quality() if "short" in self.options.rows else {}
+        if "short" in texts:
+            quality = self.quality()
         for peer in self.peers:
             peer.close()
+        if len(texts) < len(self.options.rows):
+            self.families()
         return quality
 
 
@@ -319,7 +423,7 @@ def report(bench, quality, limits_found):
             f"disturbed: other work ran before {bench.quiet.disturbed} of {bench.quiet.measurements} measurements"
         )
     medians = {key: statistics.median(values) for key, values in bench.results.items()}
-    titles = {
+    titles = {name: f"{row.title}, tokens/s" for name, row in families.ROWS.items()} | {
         "short": f"{len(bench.texts['short'])} short texts, tokens/s",
         "128": f"{len(bench.texts['128'])} texts of 128 tokens, tokens/s",
         "single": "one text of 14 tokens, ms (median)",
@@ -331,12 +435,18 @@ def report(bench, quality, limits_found):
         median = medians[row, who]
         lower_is_better = row in ("single",) or row.startswith("load")
         kind = "-int8" if who.endswith("-int8") else ""
-        ours = medians.get((row, "embed_many" + kind), medians.get((row, "embed" + kind)))
+        mine = [medians.get((row, name + kind)) for name in ("embed_many", "embed", "forward")]
+        ours = next((median for median in mine if median), None)
         ratio = "" if ours is None or who in OURS else f"{(median / ours if lower_is_better else ours / median):.2f}"
         share = ""
         peak = limits_found["int8" if who.endswith("int8") else "fp32"][0] * options.threads
-        if peak and row in ("short", "128"):
+        per_token = 0
+        if row in ("short", "128"):
             per_token = flops(bench.lengths[row]) / sum(bench.lengths[row])
+        elif row in families.ROWS:
+            call = families.ROWS[row]
+            per_token = families.row_flops(call, bench.configs[call.model]) / call.tokens()
+        if peak and per_token:
             share = f"{100 * median * per_token / (peak * 1e9):.0f} %"
         form = "{:,.0f}" if median >= 1000 else "{:.3g}"
         lines.append(

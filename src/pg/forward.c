@@ -210,11 +210,16 @@ lay_out(char *base, const ForwardInputs *inputs, const ForwardOutputs *outputs)
 	{
 		OutputArray *array = output_array(&payload->outputs, i);
 
-		if (array->rank > 0)
-			array->data = take(base, &used, mul_size(array->n, sizeof(float4)));
+		if (array->rank == 0)
+			continue;
+		take(base, &used, ARR_OVERHEAD_NONULLS(array->rank)); /* see make_array */
+		array->data = take(base, &used, mul_size(array->n, sizeof(float4)));
 	}
 	if (outputs->past_size > 0)
+	{
+		take(base, &used, VARHDRSZ);
 		payload->outputs.past = take(base, &used, outputs->past_size);
+	}
 	return used;
 }
 
@@ -237,18 +242,19 @@ forward_payload_count(const ForwardPayload *payload, int32 *n_items, int32 *n_to
 
 /* ---- the answer ---- */
 
+/* Makes an array of an output where it lies, with its header in the room that lay_out left in front of it: the row's
+ * own copy is then the only one. */
 static Datum
 make_array(const OutputArray *output)
 {
-	Size	   bytes = mul_size(output->n, sizeof(float4));
-	Size	   size = add_size(ARR_OVERHEAD_NONULLS(output->rank), bytes);
-	ArrayType *array;
+	Size	   overhead = ARR_OVERHEAD_NONULLS(output->rank);
+	Size	   size = add_size(overhead, mul_size(output->n, sizeof(float4)));
+	ArrayType *array = (ArrayType *) ((char *) output->data - overhead);
 
 	if (!AllocSizeIsValid(size))
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("an output of %zu bytes exceeds the %zu that an array may have",
 							   size, (Size) MaxAllocSize)));
-	array = palloc(size);
 	SET_VARSIZE(array, size);
 	array->ndim = output->rank;
 	array->dataoffset = 0;
@@ -258,7 +264,6 @@ make_array(const OutputArray *output)
 		ARR_DIMS(array)[i] = output->dims[i];
 		ARR_LBOUND(array)[i] = 1;
 	}
-	memcpy(ARR_DATA_PTR(array), output->data, bytes);
 	return PointerGetDatum(array);
 }
 
@@ -266,15 +271,13 @@ static Datum
 make_past(const ForwardOutputs *outputs)
 {
 	Size   size = add_size(outputs->past_size, VARHDRSZ);
-	bytea *past;
+	bytea *past = (bytea *) (outputs->past - VARHDRSZ);
 
 	if (!AllocSizeIsValid(size))
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("a past of %zu bytes exceeds the %zu that a bytea may have", size,
 							   (Size) MaxAllocSize)));
-	past = palloc(size);
 	SET_VARSIZE(past, size);
-	memcpy(VARDATA(past), outputs->past, outputs->past_size);
 	return PointerGetDatum(past);
 }
 
