@@ -91,6 +91,9 @@ extern bool compile_unicode_scripts(TokenizerBuild *build, const Node *node, Err
 extern bool read_behavior(const Node *node, const char *key, SplitBehavior *behavior, Error *error);
 extern bool read_character(const Node *node, uint32_t *character, Error *error);
 
+/* tokenizer_precompiled.c */
+extern bool compile_precompiled(TokenizerBuild *build, const Node *node, Error *error);
+
 /* tokenizer_metaspace.c */
 extern bool compile_metaspace(TokenizerBuild *build, const Node *node, Error *error);
 extern bool compile_metaspace_decoder(TokenizerBuild *build, const Node *node, Error *error);

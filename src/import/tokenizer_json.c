@@ -26,6 +26,7 @@ static const CompilerEntry models[] = {
 };
 
 static const CompilerEntry normalizers[] = {
+	{"Precompiled", compile_precompiled},
 	{"Sequence", compile_normalizers},
 	{"BertNormalizer", compile_bert_normalizer},
 	{"Lowercase", compile_lowercase},

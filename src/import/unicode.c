@@ -92,6 +92,47 @@ unicode_script(uint32_t character, int version)
 	return script;
 }
 
+ClusterClass
+unicode_cluster_class(uint32_t character, int version)
+{
+	/* What no version has assigned yet keeps the class that is reserved for it. */
+	if (!unicode_assigned(character, version) && u_isdefined((UChar32) character))
+		return CLUSTER_OTHER;
+	switch (u_getIntPropertyValue((UChar32) character, UCHAR_GRAPHEME_CLUSTER_BREAK))
+	{
+		case U_GCB_CR:
+			return CLUSTER_CR;
+		case U_GCB_LF:
+			return CLUSTER_LF;
+		case U_GCB_CONTROL:
+			return CLUSTER_CONTROL;
+		case U_GCB_EXTEND:
+			return CLUSTER_EXTEND;
+		case U_GCB_ZWJ:
+			return CLUSTER_ZWJ;
+		case U_GCB_PREPEND:
+			return CLUSTER_PREPEND;
+		case U_GCB_SPACING_MARK:
+			return CLUSTER_SPACING_MARK;
+		case U_GCB_L:
+			return CLUSTER_L;
+		case U_GCB_V:
+			return CLUSTER_V;
+		case U_GCB_T:
+			return CLUSTER_T;
+		case U_GCB_LV:
+			return CLUSTER_LV;
+		case U_GCB_LVT:
+			return CLUSTER_LVT;
+		case U_GCB_REGIONAL_INDICATOR:
+			return CLUSTER_REGIONAL;
+		default:
+			return u_hasBinaryProperty((UChar32) character, UCHAR_EXTENDED_PICTOGRAPHIC)
+					   ? CLUSTER_PICTOGRAPH
+					   : CLUSTER_OTHER;
+	}
+}
+
 uint8_t
 unicode_class(uint32_t character, int version)
 {

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tok/precompiled.h"
+
 #define UNICODE_VERSION(major, minor) ((major) *16 + (minor))
 
 /* Versions behind the tokenizers library 0.15 and Python 3.11. */
@@ -35,6 +37,9 @@ extern bool unicode_word(uint32_t character, int version);
 
 /* A number for the script, Hiragana and Katakana being Han's; -1 for an unassigned character. */
 extern int unicode_script(uint32_t character, int version);
+
+/* The class of grapheme cluster boundaries. */
+extern ClusterClass unicode_cluster_class(uint32_t character, int version);
 
 /* The canonical combining class. */
 extern uint8_t unicode_class(uint32_t character, int version);

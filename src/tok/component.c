@@ -8,6 +8,7 @@ static const ComponentType *const types[] = {
 	&compose_type,
 	&prepend_type,
 	&strip_type,
+	&precompiled_type,
 	&bert_pre_tokenizer_type,
 	&words_type,
 	&byte_level_type,

@@ -149,7 +149,7 @@ extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type,
 	runs_type;
 extern const ComponentType wordpiece_type, bpe_type, wordlevel_type;
 extern const ComponentType bpe_decoder_type, ctc_decoder_type, strip_decoder_type;
-extern const ComponentType metaspace_type, unigram_type, metaspace_decoder_type,
+extern const ComponentType precompiled_type, metaspace_type, unigram_type, metaspace_decoder_type,
 	byte_fallback_decoder_type, fuse_decoder_type;
 extern const ComponentType wordpiece_decoder_type, words_decoder_type, byte_level_decoder_type;
 

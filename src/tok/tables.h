@@ -29,10 +29,11 @@ typedef enum ComponentKind
 	/* normalizers */
 	NORMALIZER_CHAR_MAP =
 		1, /* one character to a sequence of characters, canonical order restored */
-	NORMALIZER_COMPOSE = 2, /* canonical composition */
-	NORMALIZER_PREPEND = 3, /* a string before the text */
-	NORMALIZER_STRIP = 4,	/* whitespace at the ends dropped */
-	NORMALIZER_REPLACE = 5, /* what a pattern matches, by a string */
+	NORMALIZER_COMPOSE = 2,		 /* canonical composition */
+	NORMALIZER_PREPEND = 3,		 /* a string before the text */
+	NORMALIZER_STRIP = 4,		 /* whitespace at the ends dropped */
+	NORMALIZER_REPLACE = 5,		 /* what a pattern matches, by a string */
+	NORMALIZER_PRECOMPILED = 20, /* SentencePiece's rules */
 
 	/* pre-tokenizers */
 	PRE_TOKENIZER_BERT = 100,		/* drops whitespace, isolates punctuation */

@@ -53,7 +53,6 @@ static const char *const pending[] = {
 	"decoder-sequence",
 	"model-bpe-byte-fallback",
 	"model-bpe-byte-fallback-partial",
-	"normalizer-precompiled",
 	"normalizer-replace-longer",
 	"normalizer-replace-regex",
 	"normalizer-replace-regex-classes",
@@ -79,7 +78,6 @@ static const char *const pending[] = {
 	"pre-split-string-removed",
 	"real-roformer-chinese",
 	"real-roformer-chinese-slow",
-	"real-t5-small",
 	"real-t5-small-slow",
 };
 
