@@ -221,6 +221,7 @@ image_open(Image *image, const char *path, Error *error)
 	if (!file_map(&image->map, path, error))
 		return false;
 	if (parse_header(image, &reason) && parse_params(image, "config", &image->config, &reason) &&
+		parse_params(image, "generation", &image->generation, &reason) &&
 		parse_params(image, "model", &image->model, &reason))
 		return true;
 	image_close(image);

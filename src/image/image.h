@@ -26,7 +26,9 @@
 
 typedef enum SectionType
 {
-	SECTION_PARAMS = 1, /* "config": config.json; "model": what the importer decided (below) */
+	SECTION_PARAMS =
+		1, /* "config": config.json; "generation": generation_config.json, if there is one;
+						 * "model": what the importer decided (below) */
 	SECTION_TEXT, /* bytes, a NUL behind them that size does not count: "config.json", "README.md" (model card) */
 	SECTION_STRINGS, /* u32 n, u32 offsets[n + 1], bytes; each string ends in NUL: "labels", "prompts" */
 	SECTION_MATRIX,	   /* a Matrix: panels, then bias, scale, sum as far as there are */
@@ -60,9 +62,10 @@ typedef struct Image
 	uint64_t	   checksum; /* of the header, which has the directory's, which has all sections' */
 	const Section *sections; /* sorted by type, then name */
 	int			   n_sections;
-	Params		   config; /* config.json as read; empty when there is none */
-	Params		   model;  /* the importer's decisions */
-	Arena		   arena;  /* directory and params, parsed */
+	Params		   config;	   /* config.json as read; empty when there is none */
+	Params		   generation; /* generation_config.json; empty when there is none */
+	Params		   model;	   /* the importer's decisions */
+	Arena		   arena;	   /* directory and params, parsed */
 } Image;
 
 /* Maps an image and checks header, directory and every offset; contents are checked by image_verify.  A wrong

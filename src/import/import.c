@@ -37,6 +37,8 @@ typedef struct Import
 	char				*config_text; /* NULL: there is no config.json */
 	size_t				 config_size;
 	Params				 config;
+	Params				 generation; /* generation_config.json */
+	bool				 has_generation;
 	Checkpoint			 checkpoint;
 	Model				 model; /* configured when the folder has weights */
 	bool				 has_weights;
@@ -45,29 +47,42 @@ typedef struct Import
 
 /* ---- reading the folder ---- */
 
+/* Reads a file that holds a JSON object, if it is there: *text is NULL else. */
 static bool
-read_config(Import *self)
+read_params(Import *self, const char *name, char **text, size_t *size, Params *params)
 {
 	char	path[FOLDER_MAX_PATH];
 	json_t *json;
 	bool	ok;
 
-	if (!folder_path(path, self->folder.transformer, "config.json", self->error))
+	if (!folder_path(path, self->folder.transformer, name, self->error))
 		return false;
-	if (!folder_has(self->folder.transformer, "config.json"))
+	if (!folder_has(self->folder.transformer, name))
 		return true;
-	self->config_text =
-		file_read(self->arena, path, JSON_CONFIG_LIMIT, &self->config_size, self->error);
-	if (self->config_text == NULL)
+	*text = file_read(self->arena, path, JSON_CONFIG_LIMIT, size, self->error);
+	if (*text == NULL)
 		return false;
-	json = json_parse(self->config_text, self->config_size, "config.json", self->error);
+	json = json_parse(*text, *size, name, self->error);
 	if (json == NULL)
 		return false;
 	ok = json_is_object(json)
-			 ? json_params(json, self->arena, &self->config, self->error)
-			 : error_set(self->error, ERR_DATA, "config.json does not hold a JSON object");
+			 ? json_params(json, self->arena, params, self->error)
+			 : error_set(self->error, ERR_DATA, "%s does not hold a JSON object", name);
 	json_decref(json);
 	return ok;
+}
+
+static bool
+read_configs(Import *self)
+{
+	char  *text = NULL;
+	size_t size;
+
+	if (!read_params(self, "config.json", &self->config_text, &self->config_size, &self->config) ||
+		!read_params(self, "generation_config.json", &text, &size, &self->generation))
+		return false;
+	self->has_generation = text != NULL;
+	return true;
 }
 
 static bool
@@ -119,7 +134,7 @@ read_folder(Import *self)
 	if (!S_ISDIR(status.st_mode))
 		return error_set(self->error, ERR_ARGUMENT, "\"%s\" is not a directory", self->directory);
 	return folder_read(&self->folder, self->arena, self->directory, self->error) &&
-		   read_config(self) &&
+		   read_configs(self) &&
 		   checkpoint_open(&self->checkpoint, self->folder.transformer, &self->has_weights,
 						   self->error) &&
 		   configure(self);
@@ -282,6 +297,9 @@ write_settings(Import *self, ImageWriter *writer)
 	if (self->config_text != NULL &&
 		!image_write_bytes(writer, SECTION_TEXT, "config.json", self->config_text,
 						   self->config_size, self->error))
+		return false;
+	if (self->has_generation &&
+		!image_write_params(writer, "generation", &self->generation, self->error))
 		return false;
 	if (!write_labels(self, writer) || !write_prompts(self, writer) ||
 		!import_tokenizer(writer, self->folder.transformer, &options, &self->report->has_tokenizer,

@@ -70,39 +70,19 @@ extern void generation_options_init(GenerationOptions *options);
  * the option's name and its value.  What Transformers only warns of is refused, too. */
 extern bool generation_options_check(const GenerationOptions *options, int n_vocab, Error *error);
 
+/* How many ids at the beginning of a prompt are padding: Transformers masks those that are pad_token_id,
+ * unless that id ends sequences, too.  0 where nothing else is there. */
+extern int generation_padding(const GenerationOptions *options, int pad_token_id,
+							  const int32_t *ids, int n);
+
 /* "false", "true", "never". */
 extern bool early_stopping_from_name(const char *name, EarlyStopping *early_stopping);
 
-/* A prompt and options in one piece of memory, for a request's payload: pack writes a copy of the lists
- * behind each other at out (8-byte aligned) and makes the copy at *packed point to them.  0: overflow. */
+/* For a request's payload: pack writes the lists behind each other at out, 4-byte aligned, and a copy of
+ * the options that points to them at *packed.  A size of 0: it overflows. */
 extern size_t generation_options_size(const GenerationOptions *options);
 extern void	  generation_options_pack(const GenerationOptions *options, void *out,
 									  GenerationOptions *packed);
-
-/*
- * What output has to look like, token by token: an automaton over the vocabulary.  It is read-only and
- * shared; what it knows of one sequence is state_size bytes that a Generation keeps and copies.
- */
-typedef struct Constraint Constraint;
-
-struct Constraint
-{
-	size_t state_size;
-
-	/* The state before the first token of the output. */
-	void (*start)(const Constraint *constraint, void *state);
-
-	/* Sets a bit for each token that may follow, in (n_vocab + 31) / 32 words that are 0 before, ends of
-	 * sequence excepted: *complete says whether it may end here.  False with an error. */
-	bool (*allowed)(const Constraint *constraint, const void *state, uint32_t *bits, bool *complete,
-					Error *error);
-
-	/* The state behind a token that was allowed. */
-	bool (*advance)(const Constraint *constraint, void *state, int32_t token, Error *error);
-
-	/* Whether it is complete and nothing can follow: the sequence ends without an end of sequence. */
-	bool (*finished)(const Constraint *constraint, const void *state);
-};
 
 /* How a live sequence goes on. */
 typedef struct GenerationMove
@@ -133,8 +113,7 @@ typedef struct GenerationInputs
 	int						 n_prompt;
 	int						 n_vocab; /* logits of a row */
 	const Kernels			*kernels;
-	const Tokenizer			*tokenizer;	 /* for stop strings; NULL: there are none */
-	const Constraint		*constraint; /* NULL: anything goes */
+	const Tokenizer			*tokenizer; /* for stop strings; NULL: there are none */
 } GenerationInputs;
 
 /* Most live sequences at once; each needs a cache of n_prompt + max_new_tokens - 1 tokens. */
@@ -147,7 +126,7 @@ extern size_t generation_scratch(const GenerationInputs *inputs);
 /* In generation_size() bytes, 64-byte aligned, which it never leaves; there is nothing to free. */
 extern Generation *generation_create(const GenerationInputs *inputs, void *memory);
 
-/* One row of logits (n_vocab, stride ld; overwritten) for each live sequence, and generation_scratch()
+/* One row of logits (n_vocab, stride ld, overwritten) for each live sequence, and generation_scratch()
  * bytes, 64-byte aligned.  Decoding for stop strings takes from the arena, which is reset.  False with an
  * error when no token is left to choose, or out of memory; the Generation is over then. */
 extern bool generation_step(Generation *generation, float *logits, long ld, void *scratch,

@@ -131,19 +131,22 @@ replace_all(char *bytes, size_t length, const char *from, const char *to)
 	return out;
 }
 
+static const struct
+{
+	const char *from, *to;
+	bool		only_library;
+} clean_up_rules[] = {
+	{" .", ".", false},		{" ?", "?", false},			 {" !", "!", false},
+	{" ,", ",", false},		{" ' ", "'", false},		 {" n't", "n't", false},
+	{" 'm", "'m", false},	{" do not", " don't", true}, {" 's", "'s", false},
+	{" 've", "'ve", false}, {" 're", "'re", false},
+};
+
+#define N_CLEAN_UP_RULES (sizeof clean_up_rules / sizeof *clean_up_rules)
+
 bool
 fragment_clean_up(Decoding *decoding, Fragment *fragment, bool of_library)
 {
-	static const struct
-	{
-		const char *from, *to;
-		bool		only_library;
-	} rules[] = {
-		{" .", ".", false},		{" ?", "?", false},			 {" !", "!", false},
-		{" ,", ",", false},		{" ' ", "'", false},		 {" n't", "n't", false},
-		{" 'm", "'m", false},	{" do not", " don't", true}, {" 's", "'s", false},
-		{" 've", "'ve", false}, {" 're", "'re", false},
-	};
 	char *bytes;
 
 	if (!memchr(fragment->bytes, ' ', fragment->length))
@@ -153,10 +156,45 @@ fragment_clean_up(Decoding *decoding, Fragment *fragment, bool of_library)
 		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
 	memcpy(bytes, fragment->bytes, fragment->length);
 	fragment->bytes = bytes;
-	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-		if (of_library || !rules[i].only_library)
-			fragment->length = replace_all(bytes, fragment->length, rules[i].from, rules[i].to);
+	for (size_t i = 0; i < N_CLEAN_UP_RULES; i++)
+		if (of_library || !clean_up_rules[i].only_library)
+			fragment->length =
+				replace_all(bytes, fragment->length, clean_up_rules[i].from, clean_up_rules[i].to);
 	return true;
+}
+
+/* How many bytes of the end of text are the beginning of something that a clean-up replaces. */
+static size_t
+begun_rule(const char *text, size_t length)
+{
+	size_t begun = 0;
+
+	for (size_t i = 0; i < N_CLEAN_UP_RULES; i++)
+	{
+		const char *from = clean_up_rules[i].from;
+		size_t		n = strlen(from) - 1;
+
+		for (n = n < length ? n : length; n > begun; n--)
+			if (memcmp(text + length - n, from, n) == 0)
+				begun = n;
+	}
+	return begun;
+}
+
+size_t
+tokenizer_settled(const Tokenizer *tokenizer, const char *text, size_t length)
+{
+	size_t begun = 0, settled = length;
+
+	while (settled >= 3 && memcmp(text + settled - 3, "\xEF\xBF\xBD", 3) == 0)
+		settled -= 3;
+	if (tokenizer->tables->flags & TOKENIZER_CLEAN_UP)
+		do
+		{
+			begun = begun_rule(text, settled);
+			settled -= begun;
+		} while (begun > 0);
+	return settled;
 }
 
 bool

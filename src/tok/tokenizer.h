@@ -130,6 +130,10 @@ extern int tokenizer_template_size(const Tokenizer *tokenizer, bool pair);
 extern bool tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
 							 bool skip_special_tokens, char **text, size_t *length, Error *error);
 
+/* How much of a text that tokenizer_decode gave stays as it is whatever tokens follow: without a character
+ * that lacks bytes, and without what clean-up may yet change. */
+extern size_t tokenizer_settled(const Tokenizer *tokenizer, const char *text, size_t length);
+
 /* The token string of an id, or NULL for a hole; and whether it is a special token.  Points into the image. */
 extern const char *tokenizer_token(const Tokenizer *tokenizer, int32_t id, size_t *length);
 extern bool		   tokenizer_is_special(const Tokenizer *tokenizer, int32_t id);
