@@ -44,6 +44,7 @@ ifneq (,$(findstring x86_64,$(shell $(CC) -dumpmachine)))
 %math/kernels_avx2.o: CFLAGS += -mavx2 -mfma
 %math/kernels_generic_fma.o: CFLAGS += -mfma
 endif
+src/import/jieba_words.o build/sanitized/src/import/jieba_words.o build/fuzzer/src/import/jieba_words.o: src/import/jieba/words.bin
 src/math/kernels_generic.o src/math/kernels_generic_fma.o: CFLAGS += -O3
 %import/hdf5.o build/unit/test_hdf5: CPPFLAGS += $(HDF5_CPPFLAGS)
 $(CORE_OBJS) $(COMMAND_OBJS): CFLAGS += -Wsign-compare -fvisibility=hidden

@@ -17,12 +17,9 @@
 static bool
 compile_fast(TokenizerBuild *build, const TokenizerConfig *config, const Node *root, Error *error)
 {
-	/* its tokenizer.json doesn't say that words are split by jieba */
-	if (strncmp(config->class_name, "RoFormer", strlen("RoFormer")) == 0)
-		return error_set(error, ERR_UNSUPPORTED,
-						 "tokenizer.json: tokenizer class \"%s\" is not supported",
-						 config->class_name);
-	build->override_bert = config->class == CLASS_BERT;
+	build->override_bert = config->class == CLASS_BERT || config->class == CLASS_ROFORMER;
+	build->override_chinese = config->class == CLASS_BERT;
+	build->override_words = config->class == CLASS_ROFORMER;
 	build->lowercase = config->do_lower_case;
 	build->strip_accents = config->strip_accents;
 	build->handle_chinese_chars = config->tokenize_chinese_chars;
@@ -47,6 +44,7 @@ typedef struct SlowClass
 
 static const SlowClass slow_classes[] = {
 	{CLASS_BERT, "vocab.txt", vocab_fast_bert, vocab_slow_bert},
+	{CLASS_ROFORMER, "vocab.txt", vocab_fast_bert, vocab_slow_bert},
 	{CLASS_GPT2, "vocab.json", gpt2_fast, gpt2_slow},
 	{CLASS_ROBERTA, "vocab.json", gpt2_fast, gpt2_slow},
 };
@@ -88,8 +86,8 @@ compile_vocab(TokenizerBuild *build, const TokenizerConfig *config, const char *
 	if (!class)
 		return true;
 	at.key = class->file;
-	if (class->class == CLASS_BERT ? !vocab_load(build, directory, &at, found, error)
-								   : !gpt2_load(build, directory, found, error))
+	if (strcmp(class->file, "vocab.txt") == 0 ? !vocab_load(build, directory, &at, found, error)
+											  : !gpt2_load(build, directory, found, error))
 		return false;
 	if (!*found)
 		return true;

@@ -98,7 +98,8 @@ compile_bert_normalizer(TokenizerBuild *build, const Node *node, Error *error)
 		return false;
 	if (build->override_bert && !node->parent->parent)
 	{
-		rules.handle_chinese_chars = build->handle_chinese_chars;
+		if (build->override_chinese)
+			rules.handle_chinese_chars = build->handle_chinese_chars;
 		rules.lowercase = build->lowercase;
 		rules.strip_accents =
 			build->strip_accents >= 0 ? build->strip_accents != 0 : rules.lowercase;
@@ -111,7 +112,7 @@ add_bert_normalizer(TokenizerBuild *build, const Node *at, const BertRules *rule
 {
 	ComponentRecord record = {.kind = NORMALIZER_CHAR_MAP,
 							  .cut =
-								  TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN |
+								  TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP |
 								  (rules->handle_chinese_chars ? CUT_MADE(TOKENIZER_CUT_HAN) : 0)};
 	const void	   *table;
 	size_t			size;
@@ -137,7 +138,7 @@ add_punctuation(TokenizerBuild *build, const Node									  *at,
 				uint32_t (*classify)(uint32_t character, const void *argument), Error *error)
 {
 	ComponentRecord record = {.kind = PRE_TOKENIZER_BERT,
-							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN |
+							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP |
 									 CUT_MADE(TOKENIZER_CUT_SPACE)};
 	const void	   *table;
 	size_t			size;

@@ -110,7 +110,7 @@ add_map(TokenizerBuild *build, BuildStage stage, uint32_t flags, const Node *at,
 {
 	ComponentRecord record = {.kind = NORMALIZER_CHAR_MAP,
 							  .flags = flags,
-							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN |
+							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP |
 									 (isolates ? CUT_MADE(TOKENIZER_CUT_HAN) : 0)};
 	const void	   *table;
 	size_t			size;
@@ -171,7 +171,7 @@ static bool
 add_words(TokenizerBuild *build, const Node *at, const Never *never, Error *error)
 {
 	ComponentRecord record = {.kind = PRE_TOKENIZER_WORDS,
-							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN |
+							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP |
 									 CUT_MADE(TOKENIZER_CUT_SPACE)};
 	const void	   *classes;
 	const TrieNode *nodes = NULL;
@@ -225,6 +225,7 @@ vocab_slow_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node
 		!build_need_id(build, at, SPECIAL_SEP, "sep_token", &sep, error))
 		return false;
 	return add_wordpiece(build, at, "##", 2, unk, MAX_CHARACTERS, error) &&
+		   (config->class != CLASS_ROFORMER || add_jieba(build, at, false, error)) &&
 		   (config->do_basic_tokenize ? add_basic(config, build, at, unk, error)
 									  : add_words(build, at, &none, error)) &&
 		   add_bert_template(build, cls, sep, 0, error) &&

@@ -486,7 +486,7 @@ static uint32_t
 cuts_of_added(const BuildAdded *added)
 {
 	uint32_t cut =
-		added->single_word ? TOKENIZER_CUT_SPACE : TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN;
+		TOKENIZER_CUT_SPACE | (added->single_word ? 0 : TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP);
 
 	for (size_t i = 0; i < added->content.length; i++)
 		if ((uint8_t) added->content.bytes[i] >= 0x80)
@@ -503,7 +503,7 @@ cuts_of_components(const TokenizerBuild *build, uint32_t *allowed, uint32_t *mad
 {
 	bool moved = false;
 
-	*allowed = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN;
+	*allowed = TOKENIZER_CUTS;
 	*made = 0;
 	for (int stage = STAGE_NORMALIZER; stage <= STAGE_PRE_TOKENIZER; stage++)
 		for (int i = 0; i < build->n_components[stage]; i++)
@@ -512,7 +512,7 @@ cuts_of_components(const TokenizerBuild *build, uint32_t *allowed, uint32_t *mad
 
 			*allowed &= moved ? cut & *made : cut;
 			if (!moved)
-				*made |= cut / CUT_MADE(1) & (TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN);
+				*made |= cut / CUT_MADE(1) & TOKENIZER_CUTS;
 			moved |= (cut & CUT_MOVES) != 0;
 		}
 }

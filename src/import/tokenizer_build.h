@@ -94,8 +94,9 @@ typedef struct TokenizerBuild
 	BuildString special[SPECIAL_TOKENS];
 	/* bytes NULL: none */ /* What a class of the BERT family sets over a BertNormalizer that is the whole normalizer; and one of GPT-2's over
 	 * a pre-tokenizer that is the only one, Roberta's also over the post-processor. */
-	bool	 override_bert, lowercase, handle_chinese_chars;
-	int		 strip_accents; /* -1: as lowercase */
+	bool	 override_bert, override_chinese, lowercase, handle_chinese_chars;
+	bool	 override_words; /* jieba stands in for the pre-tokenizer, as in RoFormer's class */
+	int		 strip_accents;	 /* -1: as lowercase */
 	bool	 override_prefix_space, override_trim, add_prefix_space, trim_offsets;
 	uint32_t flags; /* TOKENIZER_* */
 

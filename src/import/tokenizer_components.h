@@ -29,6 +29,9 @@ extern bool add_punctuation(TokenizerBuild *build, const Node *at,
 							uint32_t (*classify)(uint32_t character, const void *argument),
 							Error *error);
 
+/* tokenizer_jieba.c: the words of jieba; behind the model, as the fast class of RoFormer has them or the slow one. */
+extern bool add_jieba(TokenizerBuild *build, const Node *at, bool fast, Error *error);
+
 /* The blocks of ideographs; the library's own begin one of them later. */
 extern bool bert_chinese(uint32_t character, bool library);
 extern bool bert_punctuation(uint32_t character, int version);

@@ -43,6 +43,8 @@ static const ClassEntry classes[] = {
 	{"Lxmert", "lxmert", CLASS_BERT, BERT_SPECIAL},
 	{"MobileBert", "mobilebert", CLASS_BERT, BERT_SPECIAL},
 	{"SqueezeBert", "squeezebert", CLASS_BERT, BERT_SPECIAL},
+	{"RoCBert", "roc_bert", CLASS_ROCBERT, BERT_SPECIAL},
+	{"RoFormer", "roformer", CLASS_ROFORMER, BERT_SPECIAL},
 	{"GPT2", "gpt2", CLASS_GPT2, GPT2_SPECIAL},
 	{"GPT2", "opt", CLASS_GPT2, GPT2_SPECIAL},
 	{"Roberta", "roberta", CLASS_ROBERTA, ROBERTA_SPECIAL},
@@ -108,7 +110,7 @@ choose_class(const TokenizerConfig *config, const ClassEntry **entry, const char
 	*name = own ? own : of_model;
 	*entry = *name ? find_class(*name) : model_type ? find_model_type(model_type) : &generic;
 	if (!*name)
-		*name = model_type && strcmp(model_type, "roformer") == 0 ? "RoFormerTokenizer" : "";
+		*name = "";
 	return true;
 }
 

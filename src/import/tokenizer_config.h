@@ -11,7 +11,9 @@ typedef enum TokenizerClass
 	CLASS_GENERIC,
 	/* PreTrainedTokenizerFast: all is in tokenizer.json */ CLASS_BERT,
 	CLASS_GPT2,
-	CLASS_ROBERTA
+	CLASS_ROBERTA,
+	CLASS_ROCBERT,
+	CLASS_ROFORMER
 } TokenizerClass;
 
 /* The files of a directory that configure its tokenizer.  Owns the documents. */

@@ -190,7 +190,9 @@ compile_tokenizer_json(TokenizerBuild *build, const Node *root, Error *error)
 	if (!node_get(root, "model", &model, error) || !compile(build, &model, models, error) ||
 		!compile_added_tokens(build, root, error) ||
 		!compile_optional(build, root, "normalizer", normalizers, error) ||
-		!compile_optional(build, root, "pre_tokenizer", pre_tokenizers, error) ||
+		!(build->override_words
+			  ? add_jieba(build, root, true, error)
+			  : compile_optional(build, root, "pre_tokenizer", pre_tokenizers, error)) ||
 		!compile_optional(build, root, "decoder", decoders, error) ||
 		!node_find(root, "post_processor", &post_processor, error))
 		return false;

@@ -65,7 +65,7 @@ bool
 add_compose(TokenizerBuild *build, BuildStage stage, const Node *at, int version, Error *error)
 {
 	ComponentRecord record = {.kind = NORMALIZER_COMPOSE,
-							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN};
+							  .cut = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP};
 	Pairs		   *pairs = arena_alloc(build->arena, 1, sizeof *pairs);
 	const void	   *classes;
 	size_t			n_classes, n_pairs;

@@ -91,7 +91,8 @@ bool
 vocab_fast_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node *at, Error *error)
 {
 	BertRules rules = {.clean_text = true,
-					   .handle_chinese_chars = config->tokenize_chinese_chars,
+					   .handle_chinese_chars =
+						   config->tokenize_chinese_chars && config->class == CLASS_BERT,
 					   .lowercase = config->do_lower_case};
 	int32_t	  unk, cls, sep;
 
@@ -101,7 +102,8 @@ vocab_fast_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node
 		   build_need_id(build, at, SPECIAL_SEP, "sep_token", &sep, error) &&
 		   add_wordpiece(build, at, "##", 2, unk, MAX_CHARACTERS, error) &&
 		   add_bert_normalizer(build, at, &rules, error) &&
-		   add_bert_pre_tokenizer(build, at, error) &&
+		   (config->class == CLASS_ROFORMER ? add_jieba(build, at, true, error)
+											: add_bert_pre_tokenizer(build, at, error)) &&
 		   add_bert_template(build, cls, sep, 1, error) &&
 		   add_wordpiece_decoder(build, at, "##", 2, true, error);
 }

@@ -12,6 +12,7 @@ static const ComponentType *const types[] = {
 	&bert_pre_tokenizer_type,
 	&words_type,
 	&byte_level_type,
+	&jieba_type,
 	&delimiters_type,
 	&runs_type,
 	&metaspace_type,

@@ -145,6 +145,7 @@ extern const ComponentType *component_type(uint32_t kind);
 extern bool no_table(Component *component, const void *data, size_t size);
 
 extern const ComponentType char_map_type, compose_type, prepend_type, strip_type;
+extern const ComponentType jieba_type;
 extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type, delimiters_type,
 	runs_type;
 extern const ComponentType wordpiece_type, bpe_type, wordlevel_type;

@@ -27,16 +27,27 @@ is_han(const char *s)
 		   ((uint8_t) s[1] & 0xC0) == 0x80 && ((uint8_t) s[2] & 0xC0) == 0x80;
 }
 
+/* Whether a Chinese comma or stop begins at s, which has three bytes. */
+static inline bool
+is_stop(const char *s)
+{
+	return memcmp(s, "\xE3\x80\x81", 3) == 0 || memcmp(s, "\xE3\x80\x82", 3) == 0 ||
+		   memcmp(s, "\xEF\xBC\x81", 3) == 0 || memcmp(s, "\xEF\xBC\x8C", 3) == 0 ||
+		   memcmp(s, "\xEF\xBC\x9B", 3) == 0 || memcmp(s, "\xEF\xBC\x9F", 3) == 0;
+}
+
 /* How much of a text to take as the next block. */
 static size_t
 block_length(uint32_t flags, const char *bytes, size_t length)
 {
-	if (length <= BLOCK_BYTES || !(flags & (TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN)))
+	if (length <= BLOCK_BYTES || !(flags & TOKENIZER_CUTS))
 		return length;
 	for (size_t at = BLOCK_BYTES; at + 3 <= length; at++)
 	{
 		if ((flags & TOKENIZER_CUT_SPACE) && bytes[at] == ' ' && is_alnum(bytes[at - 1]) &&
 			is_alnum(bytes[at + 1]))
+			return at;
+		if ((flags & TOKENIZER_CUT_STOP) && is_han(bytes + at) && is_stop(bytes + at - 3))
 			return at;
 		if ((flags & TOKENIZER_CUT_HAN) && is_han(bytes + at) && is_han(bytes + at - 3))
 			return at;

@@ -42,6 +42,7 @@ typedef enum ComponentKind
 	PRE_TOKENIZER_DELIMITERS = 103, /* cuts at single characters */
 	PRE_TOKENIZER_RUNS = 104,		/* cuts where the class of characters changes */
 	PRE_TOKENIZER_SPLIT = 105,		/* cuts where a pattern matches */
+	PRE_TOKENIZER_JIEBA = 110,		/* words of Chinese text */
 	PRE_TOKENIZER_METASPACE = 120,	/* marks spaces, and cuts at the marks */
 
 	/* models */
@@ -65,6 +66,9 @@ typedef enum ComponentKind
 
 /* A flag of NORMALIZER_CHAR_MAP: added tokens that are ADDED_SPARED stay as they are. */
 #define CHAR_MAP_SPARES_ADDED 0x1
+
+/* A flag of PRE_TOKENIZER_JIEBA: words that are no token are cut at ideographs, and whitespace is dropped. */
+#define JIEBA_IDEOGRAPHS 0x1
 
 /* Flags of PRE_TOKENIZER_BYTE_LEVEL. */
 #define BYTE_LEVEL_PREFIX_SPACE 0x1 /* a space before every piece that has none */
@@ -113,6 +117,9 @@ typedef enum ComponentKind
 /* Where a long text may be cut so that its parts give the same tokens as the whole. */
 #define TOKENIZER_CUT_SPACE 0x4 /* before a space between ASCII letters or digits */
 #define TOKENIZER_CUT_HAN 0x8	/* between two characters of U+4E00..U+9FFF */
+#define TOKENIZER_CUT_STOP                                                                         \
+	0x80 /* behind one of U+3001 U+3002 U+FF01 U+FF0C U+FF1B U+FF1F, before such a one */
+#define TOKENIZER_CUTS (TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP)
 #define CUT_MADE(cuts) ((uint32_t) (cuts) << 8)
 #define CUT_MOVES                                                                                  \
 	0x10000 /* of a component: a space or an ideograph may be something else behind it */

@@ -34,12 +34,6 @@ static const char *const pending[] = {
 	"class-gpt2-slow-options",
 	"class-rocbert",
 	"class-rocbert-cased",
-	"class-roformer-fast",
-	"class-roformer-fast-cased",
-	"class-roformer-fast-of-vocab",
-	"class-roformer-slow",
-	"class-roformer-slow-cased",
-	"class-roformer-slow-whole-words",
 	"class-t5-fast",
 	"class-t5-fast-of-model",
 	"class-t5-slow",
@@ -76,8 +70,6 @@ static const char *const pending[] = {
 	"pre-split-string-merged-with-next",
 	"pre-split-string-merged-with-previous",
 	"pre-split-string-removed",
-	"real-roformer-chinese",
-	"real-roformer-chinese-slow",
 	"real-t5-small-slow",
 };
 
