@@ -121,7 +121,8 @@ test_long(void **state)
 		COUNT = 5000,
 		CHARACTERS = 8
 	};
-	TestTokenizer test = import_words();
+	TestTokenizer test =
+		test_tokenizer_import("test/reference/tokenizers/real-roformer-chinese", 1);
 	EncodeOptions options = {0};
 	Encoding	  one, all;
 	Arena		  arena;
@@ -129,6 +130,7 @@ test_long(void **state)
 	size_t		  length = sizeof sentence - 1;
 	char		 *text;
 
+	assert_true(test.tokenizer.tables->flags & TOKENIZER_CUT_STOP);
 	arena_init(&arena, 0);
 	text = arena_alloc_raw(&arena, COUNT, length);
 	for (size_t i = 0; i < COUNT; i++)
