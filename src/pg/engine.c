@@ -13,6 +13,7 @@
  */
 #include "pg/engine.h"
 #include "pg/forward.h"
+#include "pg/generator.h"
 #include "pg/queue.h"
 #include "pg/resident.h"
 
@@ -38,7 +39,9 @@
 #define WORKSPACE_ALIGN 64
 #define YIELD_MAX_US 2000 /* for the requests of the sessions that the last batch woke */
 #define THREAD_TOKENS                                                                              \
-	2048		 /* of a batch, for each thread, unless pg_infer.batch_tokens says otherwise */
+	2048 /* of a batch, for each thread, unless pg_infer.batch_tokens says otherwise */
+#define BATCH_BESIDE_STREAMS                                                                       \
+	256			 /* tokens for each thread of a batch, while something is generated */
 #define SHARES 8 /* parts of a batch that one request gets before others */
 #define LOADING_POLL_MS 1
 #define START_PATIENCE_MS 10000
@@ -123,6 +126,10 @@ engines_init(void)
 		pg_atomic_init_u32(&engine->loading, 0);
 		for (int j = 0; j < N_COUNTERS; j++)
 			pg_atomic_init_u64(&engine->counters[j], 0);
+		pg_atomic_init_u32(&engine->generating, 0);
+		pg_atomic_init_u32(&engine->waiting_for_cache, 0);
+		pg_atomic_init_u64(&engine->cache_held, 0);
+		pg_atomic_init_u64(&engine->cache_reserved, 0);
 		atomic_init(&engine->cancel, false);
 	}
 }
@@ -653,6 +660,8 @@ serve_front(int index)
 			pin(entry);
 		if (kind == REQUEST_FORWARD)
 			run_forward(resident, slot);
+		else if (kind == REQUEST_GENERATE)
+			generator_add(resident, slot);
 		else if (kind == REQUEST_VERIFY)
 			run_verify(resident, slot);
 		else
@@ -693,7 +702,7 @@ let_sessions_catch_up(const Resident *resident)
 {
 	int64 limit = Min(resident->least_us, YIELD_MAX_US);
 
-	if (last_requests < 2 || n_active > 0)
+	if (last_requests < 2 || n_active > 0 || generator_is_busy())
 		return;
 	while (queue_waiting() < last_requests && queue_waiting_tokens() < most_tokens &&
 		   !InterruptPending && microseconds_since(last_end) < limit)
@@ -723,6 +732,8 @@ static void
 set_most_tokens(void)
 {
 	most_tokens = infer_batch_tokens ? infer_batch_tokens : THREAD_TOKENS * team_size(team);
+	if (generator_is_busy())
+		most_tokens = Min(most_tokens, BATCH_BESIDE_STREAMS * team_size(team));
 }
 
 static void
@@ -741,7 +752,7 @@ step(void)
 
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
-		set_most_tokens();
+		generator_set_cache();
 		residents_trim();
 		if (this_engine == 0 && strcmp(preload, infer_preload_models) != 0)
 			residents_preload();
@@ -752,11 +763,11 @@ step(void)
 	resident = next_model();
 	if (resident != NULL)
 	{
+		set_most_tokens();
 		let_sessions_catch_up(resident);
 		run_batch(resident);
-		return;
 	}
-	if (spin())
+	if (generator_step() || resident != NULL || spin())
 		return;
 
 	pg_atomic_write_u32(&shared->state, ENGINE_IDLE);
@@ -795,6 +806,7 @@ terminate(SIGNAL_ARGS)
 {
 	terminating = true;
 	atomic_store(&shared->cancel, true);
+	generator_interrupt();
 	die(postgres_signal_arg);
 }
 
@@ -820,6 +832,7 @@ engine_exit(int code, Datum argument)
 			queue_finish(&slot, 1);
 		}
 	}
+	generator_stop(terminating ? NULL : &error);
 	residents_close();
 	if (runner != NULL)
 		runner_free(runner);
@@ -878,7 +891,8 @@ start(void)
 	before_shmem_exit(engine_exit, 0);
 
 	if ((kernels = kernels_select((Isa) infer_isa, &error)) == NULL ||
-		(team = start_team(&error)) == NULL || (runner = runner_create(team, &error)) == NULL)
+		(team = start_team(&error)) == NULL || (runner = runner_create(team, &error)) == NULL ||
+		!generator_start(shared, team, &error))
 		cannot_start(&error);
 	strlcpy(shared->isa, kernels->name, sizeof shared->isa);
 	set_most_tokens();

@@ -34,6 +34,10 @@ typedef struct EngineShared
 	pg_atomic_uint32 entry;	  /* of the running batch */
 	pg_atomic_uint32 loading; /* entry + 1, 0: nothing */
 
+	/* generations: how many are under way, how many wait for cache, and bytes of cache */
+	pg_atomic_uint32 generating, waiting_for_cache;
+	pg_atomic_uint64 cache_held, cache_reserved;
+
 	/* the running batch: how many of its requests somebody still waits for */
 	uint32		batch;
 	int			live;

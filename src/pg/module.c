@@ -19,8 +19,10 @@ PG_MODULE_MAGIC;
 extern PGDLLEXPORT void _PG_init(void);
 
 #define QUEUE_MEMORY_MIN_KB 1024
+#define CACHE_MEMORY_MIN_KB 64
 
 int	  infer_threads = 0, infer_engines = 0, infer_memory_kb = 0, infer_queue_memory_kb = 64 * 1024;
+int	  infer_cache_memory_kb = 1024 * 1024;
 int	  infer_batch_tokens = 0, infer_isa = ISA_AUTO;
 char *infer_model_directory = "", *infer_preload_models = "";
 bool  infer_preloaded = false;
@@ -83,6 +85,10 @@ define_settings(void)
 	DefineCustomIntVariable("pg_infer.memory", "Limits the size of all models loaded at a time.",
 							"0 means no limit.", &infer_memory_kb, 0, 0, MAX_KILOBYTES, PGC_SIGHUP,
 							GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"pg_infer.cache_memory", "Limits what engines keep of the tokens of generations under way.",
+		"Generations wait when it is in use.  Engines share it.", &infer_cache_memory_kb,
+		1024 * 1024, CACHE_MEMORY_MIN_KB, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_infer.batch_tokens",
 							"Sets how many tokens an engine computes at a time at most.",
 							"0 means 2048 for each of its threads.", &infer_batch_tokens, 0, 0,

@@ -17,6 +17,8 @@
  *	 text.c		   tokenize, encode, decode, count_tokens, vocab, chunks
  *	 embed.c	   embed, embed_many, similarity
  *	 forward.c	   forward
+ *	 generation_request.c  the payload of a request for generated text
+ *	 generator.c   the part of an engine that generates
  *	 vector.c	   cosine_similarity, inner_product, l2_distance
  */
 #ifndef PG_INFER_H
@@ -293,11 +295,12 @@ entry_count(ModelEntry *entry, Counter counter, uint64 by)
 
 typedef enum RequestKind
 {
-	REQUEST_EMBED,	 /* payload: EmbedPayload */
-	REQUEST_LOAD,	 /* load and keep; done when resident.  No payload */
-	REQUEST_UNLOAD,	 /* done when no engine has it any more.  No payload */
-	REQUEST_FORWARD, /* ForwardPayload (pg/forward.h) */
-	REQUEST_VERIFY	 /* replay the golden input; payload: VerifyPayload */
+	REQUEST_EMBED,	  /* payload: EmbedPayload */
+	REQUEST_LOAD,	  /* load and keep; done when resident.  No payload */
+	REQUEST_UNLOAD,	  /* done when no engine has it any more.  No payload */
+	REQUEST_FORWARD,  /* ForwardPayload (pg/forward.h) */
+	REQUEST_GENERATE, /* GenerationPayload (pg/generation_request.h) */
+	REQUEST_VERIFY	  /* replay the golden input; payload: VerifyPayload */
 } RequestKind;
 
 /* The payload of REQUEST_EMBED: this header, int32 offsets[n_items + 1], int32 ids[n_tokens], int32
@@ -338,7 +341,9 @@ extern void	   *request_payload(Request *request);
 extern void		request_submit(Request *request);
 extern bool		request_done(Request *request); /* without waiting */
 extern void		request_wait(Request *request); /* throws the request's error, or the cancel */
-extern void		request_end(Request *request);	/* frees slot and payload */
+/* Waits until it is done, or there is enough: asked whenever the engine wakes this backend.  Throws the cancel. */
+extern void request_wait_for(Request *request, bool (*enough)(void *argument), void *argument);
+extern void request_end(Request *request); /* frees slot and payload */
 
 /* Begin, submit, wait, end: for the kinds without a payload. */
 extern void request_run(ModelHandle *handle, RequestKind kind);
@@ -349,6 +354,7 @@ extern Size request_payload_share(void);
 /* ---- settings (module.c) ---- */
 
 extern int	 infer_threads, infer_engines, infer_memory_kb, infer_queue_memory_kb;
+extern int	 infer_cache_memory_kb;
 extern int	 infer_batch_tokens, infer_isa;
 extern char *infer_model_directory, *infer_preload_models;
 extern bool	 infer_preloaded; /* in shared_preload_libraries */

@@ -13,6 +13,7 @@
 #include "pg/compat.h"
 #include "pg/engine.h"
 #include "pg/forward.h"
+#include "pg/generation_request.h"
 
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -129,6 +130,7 @@ queue_init(void)
 	for (int i = 0; i < queue->n_slots; i++)
 	{
 		pg_atomic_init_u32(&queue->slots[i].state, SLOT_FREE);
+		pg_atomic_init_u32(&queue->slots[i].waits_for_cache, 0);
 		queue->slots[i].next = i + 1 < queue->n_slots ? i + 1 : NO_SLOT;
 	}
 }
@@ -548,6 +550,13 @@ request_submit(Request *request)
 	}
 	else if (slot->kind == REQUEST_FORWARD)
 		forward_payload_count(slot->payload, &slot->n_items, &slot->n_tokens);
+	else if (slot->kind == REQUEST_GENERATE)
+	{
+		const GenerationPayload *payload = slot->payload;
+
+		slot->n_items = payload->options.max_new_tokens;
+		slot->n_tokens = payload->n_prompt;
+	}
 	slot->submitted_at = now;
 	pg_atomic_write_u64(&registry_entry(slot->entry)->last_used, (uint64) now);
 
@@ -568,14 +577,14 @@ request_done(Request *request)
 }
 
 void
-request_wait(Request *request)
+request_wait_for(Request *request, bool (*enough)(void *argument), void *argument)
 {
 	static uint32 wait_event = 0;
 	int			  waited_ms = 0;
 
 	if (wait_event == 0)
 		wait_event = compat_wait_event("PgInferRequest");
-	while (!request_done(request))
+	while (!request_done(request) && !(enough != NULL && enough(argument)))
 	{
 		char reason[START_ERROR_BYTES];
 		int	 events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -591,6 +600,12 @@ request_wait(Request *request)
 					errmsg("the inference engine cannot start: %s", reason),
 					errhint("The server log tells more."));
 	}
+}
+
+void
+request_wait(Request *request)
+{
+	request_wait_for(request, NULL, NULL);
 	if (pg_atomic_read_u32(&request->slot->state) == SLOT_FAILED)
 	{
 		Error error = request->slot->error;

@@ -55,8 +55,9 @@ typedef struct Slot
 	/* set by the engine while RUNNING */
 	int	   engine;
 	uint32 batch;  /* the engine's batch that this request is part of */
-	int32  n_done; /* items finished, in order */
-	Error  error;
+	int32  n_done; /* items finished, in order; of a generation tokens of its longest output */
+	pg_atomic_uint32 waits_for_cache; /* a generation that is not begun yet */
+	Error			 error;
 } Slot;
 
 extern Size queue_size(void);

@@ -10,6 +10,7 @@
  */
 #include "pg/resident.h"
 #include "pg/engine.h"
+#include "pg/generator.h"
 #include "pg/preload.h"
 #include "pg/queue.h"
 
@@ -162,6 +163,7 @@ start_thread(Error *error)
 static void
 close_resident(Resident *resident)
 {
+	generator_forget(&resident->model);
 	model_close(&resident->model);
 	image_close(&resident->image);
 	pfree(resident);

@@ -13,10 +13,12 @@
 
 typedef struct Resident
 {
-	int	  entry; /* in the registry */
-	Image image;
-	Model model;
-	int	  n_active; /* requests of it that this engine has begun and not finished */
+	int		  entry; /* in the registry */
+	Image	  image;
+	Model	  model;
+	Tokenizer tokenizer; /* has_tokenizer: a generation has needed it */
+	bool	  has_tokenizer;
+	int		  n_active; /* requests of it that this engine has begun and not finished */
 	int64 least_us; /* the shortest batch so far: about what a batch costs at least; 0: none yet */
 } Resident;
 

@@ -16,8 +16,8 @@
 /* A row that is being filled, column by column. */
 typedef struct Row
 {
-	Datum values[16];
-	bool  nulls[16];
+	Datum values[20];
+	bool  nulls[20];
 	int	  n;
 } Row;
 
@@ -132,13 +132,15 @@ kind_name(RequestKind kind)
 			return "forward";
 		case REQUEST_VERIFY:
 			return "verify";
+		case REQUEST_GENERATE:
+			return "generate";
 	}
 	return "embed";
 }
 
 /* What a slot that is not free does, in the words of the view. */
 static const char *
-state_name(SlotState state)
+state_name(SlotState state, bool waits_for_cache)
 {
 	switch (state)
 	{
@@ -148,7 +150,7 @@ state_name(SlotState state)
 		case SLOT_WAITING:
 			return "waiting";
 		case SLOT_RUNNING:
-			return "running";
+			return waits_for_cache ? "waiting for cache" : "running";
 		case SLOT_DONE:
 		case SLOT_FAILED:
 			return "done";
@@ -262,6 +264,10 @@ infer_stat_get_workers(PG_FUNCTION_ARGS)
 		put_count(&row, engine->counters, COUNT_TOKENS);
 		put_count(&row, engine->counters, COUNT_BATCHES);
 		put_ms(&row, engine->counters, COUNT_RUN_US);
+		put(&row, Int32GetDatum((int32) pg_atomic_read_u32(&engine->generating)));
+		put(&row, Int32GetDatum((int32) pg_atomic_read_u32(&engine->waiting_for_cache)));
+		put(&row, Int64GetDatum((int64) pg_atomic_read_u64(&engine->cache_held)));
+		put(&row, Int64GetDatum((int64) pg_atomic_read_u64(&engine->cache_reserved)));
 		add_row(fcinfo, &row);
 	}
 	return (Datum) 0;
@@ -291,7 +297,7 @@ infer_stat_get_requests(PG_FUNCTION_ARGS)
 		put(&row, ObjectIdGetDatum(slot.role));
 		if (all || has_privs_of_role(GetUserId(), slot.role))
 		{
-			put_text(&row, state_name(state));
+			put_text(&row, state_name(state, pg_atomic_read_u32(&slot.waits_for_cache) != 0));
 			put_text(&row, kind_name(slot.kind));
 			put_text(&row, slot.model);
 			put_entry(&row, slot.entry);

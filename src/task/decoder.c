@@ -757,20 +757,12 @@ choose(Decoder *decoder, Own *own, Chooser *chooser)
 						decoder->n_vocab, chooser->scratch, &chooser->arena, &decoding->error);
 }
 
-/* Generations under one constraint are one item: the first of them takes all. */
 static void
 choose_item(void *argument, int item, int rank)
 {
-	Decoder			 *decoder = argument;
-	const Constraint *constraint = decoder->choosing[item]->decoding.inputs.generation.constraint;
+	Decoder *decoder = argument;
 
-	for (int i = 0; constraint != NULL && i < item; i++)
-		if (decoder->choosing[i]->decoding.inputs.generation.constraint == constraint)
-			return;
 	choose(decoder, decoder->choosing[item], &decoder->choosers[rank]);
-	for (int i = item + 1; constraint != NULL && i < decoder->n_choosing; i++)
-		if (decoder->choosing[i]->decoding.inputs.generation.constraint == constraint)
-			choose(decoder, decoder->choosing[i], &decoder->choosers[rank]);
 }
 
 static void

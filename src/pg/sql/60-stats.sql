@@ -11,7 +11,8 @@ LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10;
 CREATE FUNCTION infer.stat_get_workers(
     OUT worker int, OUT pid int, OUT state text, OUT threads int, OUT isa text, OUT node int,
     OUT started_at timestamptz, OUT digest text, OUT loading text,
-    OUT requests bigint, OUT items bigint, OUT tokens bigint, OUT batches bigint, OUT run_time double precision)
+    OUT requests bigint, OUT items bigint, OUT tokens bigint, OUT batches bigint, OUT run_time double precision,
+    OUT generating int, OUT waiting_for_cache int, OUT cache_used bigint, OUT cache_reserved bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'infer_stat_get_workers'
 LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1;
@@ -69,4 +70,11 @@ COMMENT ON VIEW infer.stat_workers IS 'the engines: what each does now, and has 
 COMMENT ON COLUMN infer.stat_workers.node IS 'the NUMA node whose processors it uses; null: any';
 COMMENT ON COLUMN infer.stat_workers.digest IS 'the weights it computes with now';
 COMMENT ON COLUMN infer.stat_workers.loading IS 'the weights it is loading now';
+COMMENT ON COLUMN infer.stat_workers.generating IS 'generations under way';
+COMMENT ON COLUMN infer.stat_workers.waiting_for_cache IS 'generations that wait until pg_infer.cache_memory has room for them';
+COMMENT ON COLUMN infer.stat_workers.cache_used IS 'bytes that hold the tokens of generations under way';
+COMMENT ON COLUMN infer.stat_workers.cache_reserved IS 'bytes that they may come to need';
+COMMENT ON COLUMN infer.stat_requests.state IS 'preparing, waiting, waiting for cache, running, done or abandoned';
+COMMENT ON COLUMN infer.stat_requests.items IS 'texts; of a generation the tokens that it may have';
+COMMENT ON COLUMN infer.stat_requests.items_done IS 'of them, those that are computed';
 COMMENT ON VIEW infer.stat_requests IS 'what each session waits for; details are shown to the role itself and to pg_read_all_stats';

@@ -1,0 +1,47 @@
+/*
+ * generation_request.h: the payload of REQUEST_GENERATE.
+ *
+ * The backend writes it before it submits.  The engine adds to the outputs while it generates, and the
+ * backend may read what is there at any time: first n, with a barrier behind it, then as many tokens.  An engine that
+ * takes over from another one writes the same tokens again.
+ */
+#ifndef PG_GENERATION_REQUEST_H
+#define PG_GENERATION_REQUEST_H
+
+#include "pg/pg_infer.h"
+
+#include "task/generation.h"
+
+/* One sequence that is returned. */
+typedef struct GenerationOutput
+{
+	pg_atomic_uint32 n;		   /* tokens that are there */
+	int32			*ids;	   /* (max_new_tokens) */
+	float4			*logprobs; /* (max_new_tokens); not set of beams */
+	/* when the request is done */
+	bool   finished;
+	float4 score;
+} GenerationOutput;
+
+/* Pointers lead into the same payload. */
+typedef struct GenerationPayload
+{
+	GenerationOptions options; /* checked */
+	int32			  n_prompt;
+	const int32		 *prompt;			 /* (n_prompt) */
+	const int32		 *shape_ids;		 /* (n_prompt), RoCBert, or NULL */
+	const int32		 *pronunciation_ids; /* likewise */
+	bool			  streams;			 /* the backend is woken by every token */
+	GenerationOutput *outputs;			 /* (options.num_return_sequences) */
+} GenerationPayload;
+
+/* Bytes of a payload with these inputs, whose outputs are not looked at. */
+extern Size generation_payload_size(const GenerationPayload *inputs);
+
+/* Makes a copy of the inputs with all that they point at, and with outputs that are empty. */
+extern void generation_payload_fill(GenerationPayload *payload, const GenerationPayload *inputs);
+
+/* Tokens of an output that may be read. */
+extern int generation_output_count(GenerationOutput *output);
+
+#endif
