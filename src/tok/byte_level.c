@@ -163,20 +163,19 @@ const ComponentType byte_level_type = {
 	.split = byte_level_split,
 };
 
-/* The bytes that a token's characters stand for, at out; a token with any other character is its own text. */
-static size_t
-put_token(const Fragment *fragment, char *out)
+size_t
+byte_level_spell(const char *token, size_t length, char *out)
 {
 	size_t n = 0;
 
-	for (size_t at = 0; at < fragment->length;)
+	for (size_t at = 0; at < length;)
 	{
-		int byte = byte_level_byte(utf8_next(fragment->bytes, fragment->length, &at));
+		int byte = byte_level_byte(utf8_next(token, length, &at));
 
 		if (byte < 0)
 		{
-			memcpy(out, fragment->bytes, fragment->length);
-			return fragment->length;
+			memcpy(out, token, length);
+			return length;
 		}
 		out[n++] = (char) byte;
 	}
@@ -209,7 +208,9 @@ byte_level_decode(const Component *component, Decoding *decoding)
 			for (; i < decoding->n &&
 				   !(apart && fragment_is_apart(decoding, &decoding->fragments[i]));
 				 i++)
-				text.length += put_token(&decoding->fragments[i], bytes + text.length);
+				text.length += byte_level_spell(decoding->fragments[i].bytes,
+												decoding->fragments[i].length,
+												bytes + text.length);
 			if (!fragment_make_text(decoding, &text))
 				return false;
 		}

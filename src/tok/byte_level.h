@@ -4,6 +4,7 @@
 #ifndef TOK_BYTE_LEVEL_H
 #define TOK_BYTE_LEVEL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Printable Latin-1 stands for itself, the other 68 bytes in order for U+0100 and what follows. */
@@ -29,5 +30,9 @@ byte_level_byte(uint32_t character)
 		return (int) character - 0x100 - 33 + 127;
 	return character == 0x100 + 67 ? 173 : -1;
 }
+
+/* The bytes that a token's characters stand for, at out; how many, at most length.  A token with any other
+ * character is its own text. */
+extern size_t byte_level_spell(const char *token, size_t length, char *out);
 
 #endif

@@ -1,0 +1,69 @@
+/*
+ * schema_build.h: what the files that compile a JSON Schema share.
+ *
+ * Private to schema*.c.  Like the builder, a build remembers its first error; what comes after does nothing that
+ * matters.
+ */
+#ifndef TASK_SCHEMA_BUILD_H
+#define TASK_SCHEMA_BUILD_H
+
+#include "base/arena.h"
+#include "task/grammar.h"
+#include "task/json_value.h"
+
+#define SCHEMA_PATH_BYTES 400
+#define SCHEMA_MAX_DIGITS 15 /* of a number, before the point and behind it */
+
+typedef struct SchemaRule
+{
+	const JsonValue *schema; /* NULL: not one of the schema's own */
+	const char		*path;
+} SchemaRule;
+
+typedef struct SchemaBuild
+{
+	GrammarBuilder	*builder;
+	const JsonValue *root;
+	Arena			 arena;
+	Error			 error;
+	char			 path[SCHEMA_PATH_BYTES];
+	int				 depth;	 /* schemas inside each other */
+	int				 merges; /* since the last rule was begun, to bound references */
+	SchemaRule		*rules;	 /* (n_rules) by their numbers */
+	int				 n_rules, rules_room;
+	int				 character_rule, any_rule; /* -1: not made yet */
+} SchemaBuild;
+
+static inline bool
+build_failed(const SchemaBuild *build)
+{
+	return build->error.code != ERR_NONE;
+}
+
+/* Remembers an error at the place where the build is, unless there is one.  Returns false. */
+extern bool build_error(SchemaBuild *build, ErrorCode code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A member of an object, or NULL. */
+extern const JsonValue *json_member(const JsonValue *object, const char *key);
+
+/* An integer of 0 or more that a keyword has; otherwise where the keyword is absent. */
+extern int build_count(SchemaBuild *build, const JsonValue *schema, const char *key,
+					   int otherwise);
+
+/* A character of low .. high as JSON strings have it. */
+extern void build_characters(SchemaBuild *build, int from, uint32_t low, uint32_t high, int to);
+
+/* schema_number.c: edges for the numbers or integers that a schema's bounds allow. */
+extern void build_number(SchemaBuild *build, const JsonValue *schema, bool integer, int from,
+						 int to);
+
+/* Whether a number lies within a schema's bounds. */
+extern bool number_in_bounds(SchemaBuild *build, const JsonValue *schema, const JsonValue *number);
+
+/* schema_pattern.c: edges for the insides of strings that a regular expression (ECMA-262's) finds something in, of
+ * least .. most characters (most -1: any number). */
+extern void build_pattern(SchemaBuild *build, const char *pattern, size_t length, int least,
+						  int most, int from, int to);
+
+#endif
