@@ -15,14 +15,14 @@
 
 #define DEAD 0 /* the state without stacks */
 #define UNKNOWN (-1)
-#define MAX_DEPTH 256	 /* rules under way in one stack; deeper ones are left out */
-#define MAX_STACKS 1024	 /* of a state; those that are furthest from an end are left out */
+#define MAX_DEPTH 256	  /* rules under way in one stack; deeper ones are left out */
+#define MAX_STACKS 1024	  /* of a state; those that are furthest from an end are left out */
 #define MAX_PENDING 16384 /* stacks while a state is made */
 
 typedef struct Stack
 {
 	int		 depth;
-	uint32_t distance; /* bytes to the end at least */
+	uint32_t distance;			/* bytes to the end at least */
 	int32_t	 places[MAX_DEPTH]; /* grammar states: who called first, .., where it is now */
 } Stack;
 
@@ -52,7 +52,7 @@ struct Automaton
 	int				  table_size;
 	Stack			 *pending; /* (pending_room) scratch: stacks of the state that is being made */
 	int				  n_pending, pending_room;
-	Stack			**order; /* (pending_room) scratch */
+	Stack			**order;   /* (pending_room) scratch */
 	int32_t			 *numbers; /* (numbers_room) scratch */
 	size_t			  numbers_room;
 };
@@ -72,7 +72,7 @@ make_classes(Automaton *automaton)
 {
 	const GrammarEdge *edges = grammar_edges(automaton->grammar);
 	bool			   begins[257] = {true};
-	int				   class = -1;
+	int class = -1;
 
 	for (uint32_t i = 0; i < automaton->grammar->n_edges; i++)
 		if (edges[i].kind == EDGE_BYTES)
@@ -123,8 +123,8 @@ add_stack(Automaton *automaton, const Stack *stack, Error *error)
 		return true;
 	if (automaton->n_pending == automaton->pending_room)
 	{
-		int	   room = automaton->pending_room * 2;
-		Stack *pending = realloc(automaton->pending, (size_t) room * sizeof *pending);
+		int		room = automaton->pending_room * 2;
+		Stack  *pending = realloc(automaton->pending, (size_t) room * sizeof *pending);
 		Stack **order;
 
 		if (pending != NULL)
@@ -382,7 +382,7 @@ static int
 step(Automaton *automaton, int from, uint8_t byte, Error *error)
 {
 	const Grammar *grammar = automaton->grammar;
-	int			   class = automaton->classes[byte], next;
+	int class = automaton->classes[byte], next;
 	const int32_t *numbers = automaton->states[from].stacks;
 
 	if (automaton->states[from].next[class] != UNKNOWN)
@@ -482,7 +482,7 @@ shortest_way(Automaton *automaton, int from, int *first, int *n, Error *error)
 	{
 		int class = 0, next = UNKNOWN;
 
-		for (; class < automaton->n_classes; class++)
+		for (; class < automaton->n_classes; class ++)
 		{
 			next = step(automaton, from, automaton->samples[class], error);
 			if (next == UNKNOWN ||
@@ -546,8 +546,7 @@ constraint_of(const Constraint *constraint)
 static void
 start_sequence(const Constraint *constraint, void *state)
 {
-	*(Place *) state =
-		(Place){.state = DEAD + 1, .left = constraint_of(constraint)->max_tokens};
+	*(Place *) state = (Place){.state = DEAD + 1, .left = constraint_of(constraint)->max_tokens};
 }
 
 static bool
@@ -612,8 +611,8 @@ is_finished(const Constraint *constraint, const void *state)
 	bool		 finished;
 
 	pthread_mutex_lock(&automaton->mutex);
-	finished = automaton->states[place->state].may_end &&
-			   automaton->states[place->state].n_stacks == 0;
+	finished =
+		automaton->states[place->state].may_end && automaton->states[place->state].n_stacks == 0;
 	pthread_mutex_unlock(&automaton->mutex);
 	return finished;
 }
@@ -651,8 +650,7 @@ automaton_constrain(Automaton *automaton, int max_tokens, AutomatonConstraint *c
 static bool
 make_first_states(Automaton *automaton, Error *error)
 {
-	Stack stack = {.depth = 1,
-				   .places = {(int32_t) grammar_starts(automaton->grammar)[0]}};
+	Stack stack = {.depth = 1, .places = {(int32_t) grammar_starts(automaton->grammar)[0]}};
 
 	automaton->states[automaton->n_states++] = (State){.distance = GRAMMAR_NO_END};
 	automaton->n_pending = 0;

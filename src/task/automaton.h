@@ -12,7 +12,7 @@
 #ifndef TASK_AUTOMATON_H
 #define TASK_AUTOMATON_H
 
-#include "task/generation.h"
+#include "task/constraint.h"
 #include "task/grammar.h"
 #include "task/vocabulary.h"
 

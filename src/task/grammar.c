@@ -276,8 +276,7 @@ edge_distance(const Grammar *grammar, const GrammarEdge *edge)
 		more = 1;
 	else if (edge->kind == EDGE_CALL)
 		more = states[grammar_starts(grammar)[edge->rule]].distance;
-	if (distance == GRAMMAR_NO_END || more == GRAMMAR_NO_END ||
-		distance + more >= GRAMMAR_NO_END)
+	if (distance == GRAMMAR_NO_END || more == GRAMMAR_NO_END || distance + more >= GRAMMAR_NO_END)
 		return GRAMMAR_NO_END;
 	return (uint32_t) (distance + more);
 }
@@ -421,8 +420,7 @@ check_calls(const Grammar *grammar, int *bad, Error *error)
 
 	if (search.rule_marks == NULL || search.state_marks == NULL || search.pending == NULL ||
 		search.calls == NULL || search.found == NULL)
-		error_set(error, ERR_MEMORY, "out of memory for a grammar of %u states",
-				  grammar->n_states);
+		error_set(error, ERR_MEMORY, "out of memory for a grammar of %u states", grammar->n_states);
 	else if ((*bad = circle(&search)) >= 0)
 		error_set(error, ERR_DATA, "rule %d is defined by itself", *bad);
 	else
@@ -480,8 +478,7 @@ builder_finish(GrammarBuilder *builder, bool strips_space, int *bad, Error *erro
 	grammar = lay_out(builder, strips_space);
 	if (grammar == NULL)
 	{
-		error_set(error, ERR_MEMORY, "out of memory for a grammar of %d states",
-				  builder->n_states);
+		error_set(error, ERR_MEMORY, "out of memory for a grammar of %d states", builder->n_states);
 		return NULL;
 	}
 	compute_distances(grammar);

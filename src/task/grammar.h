@@ -83,8 +83,7 @@ extern void builder_characters(GrammarBuilder *builder, int from, uint32_t low, 
 
 /* The grammar, malloc'ed.  ERR_DATA when rule 0 has no text, or a rule calls itself before its first byte; *bad: the
  * rule that is to blame, the last one without any text in the first case. */
-extern Grammar *builder_finish(GrammarBuilder *builder, bool strips_space, int *bad,
-							   Error *error);
+extern Grammar *builder_finish(GrammarBuilder *builder, bool strips_space, int *bad, Error *error);
 
 /* A text that is one of several. */
 extern Grammar *grammar_of_choices(const char *const *choices, int n_choices, Error *error);

@@ -14,7 +14,7 @@
 #include "base/utf8.h"
 #include "task/schema_build.h"
 
-#define MAX_DEPTH 60	   /* schemas inside each other */
+#define MAX_DEPTH 60 /* schemas inside each other */
 #define MAX_ALTERNATIVES 1000
 #define MAX_MERGES 4000
 
@@ -327,22 +327,50 @@ is_one_of(const char *key, const char *const *keys)
 static bool
 is_annotation(const char *key)
 {
-	static const char *const known[] = {
-		"$ref",			   "allOf",			"anyOf",
-		"oneOf",		   "not",			"if",
-		"then",			   "else",			"type",
-		"enum",			   "const",			"properties",
-		"required",		   "minProperties", "maxProperties",
-		"patternProperties", "additionalProperties", "propertyNames",
-		"dependencies",	   "dependentRequired", "dependentSchemas",
-		"unevaluatedProperties", "unevaluatedItems", "items",
-		"prefixItems",	   "additionalItems", "minItems",
-		"maxItems",		   "uniqueItems",	"contains",
-		"minContains",	   "maxContains",	"minLength",
-		"maxLength",	   "pattern",		"format",
-		"minimum",		   "maximum",		"exclusiveMinimum",
-		"exclusiveMaximum", "multipleOf",	"$dynamicRef",
-		"$recursiveRef",   NULL};
+	static const char *const known[] = {"$ref",
+										"allOf",
+										"anyOf",
+										"oneOf",
+										"not",
+										"if",
+										"then",
+										"else",
+										"type",
+										"enum",
+										"const",
+										"properties",
+										"required",
+										"minProperties",
+										"maxProperties",
+										"patternProperties",
+										"additionalProperties",
+										"propertyNames",
+										"dependencies",
+										"dependentRequired",
+										"dependentSchemas",
+										"unevaluatedProperties",
+										"unevaluatedItems",
+										"items",
+										"prefixItems",
+										"additionalItems",
+										"minItems",
+										"maxItems",
+										"uniqueItems",
+										"contains",
+										"minContains",
+										"maxContains",
+										"minLength",
+										"maxLength",
+										"pattern",
+										"format",
+										"minimum",
+										"maximum",
+										"exclusiveMinimum",
+										"exclusiveMaximum",
+										"multipleOf",
+										"$dynamicRef",
+										"$recursiveRef",
+										NULL};
 
 	return !is_one_of(key, known);
 }
@@ -380,10 +408,10 @@ both(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 static const JsonValue *
 merge_types(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 {
-	JsonMember	one[2] = {{.value = a}, {.value = b}}, *members;
+	JsonMember		  one[2] = {{.value = a}, {.value = b}}, *members;
 	const JsonMember *lists[2];
-	int			lengths[2];
-	JsonValue  *result;
+	int				  lengths[2];
+	JsonValue		 *result;
 
 	for (int i = 0; i < 2; i++)
 	{
@@ -402,8 +430,8 @@ merge_types(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 
 			if (left->type != JSON_TYPE_STRING || right->type != JSON_TYPE_STRING)
 				continue;
-			if (json_equal(left, right) || (strcmp(left->text, "integer") == 0 &&
-											strcmp(right->text, "number") == 0))
+			if (json_equal(left, right) ||
+				(strcmp(left->text, "integer") == 0 && strcmp(right->text, "number") == 0))
 				members[result->n++].value = left;
 			else if (strcmp(left->text, "number") == 0 && strcmp(right->text, "integer") == 0)
 				members[result->n++].value = right;
@@ -457,9 +485,8 @@ merge_properties(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 	const JsonValue *schemas[2] = {a, b};
 	const JsonValue *sets[2] = {json_member(a, "properties"), json_member(b, "properties")};
 	JsonMember		*members;
-	JsonValue		*result = new_value(build, JSON_TYPE_OBJECT,
-										(sets[0] ? sets[0]->n : 0) + (sets[1] ? sets[1]->n : 0),
-										&members);
+	JsonValue		*result = new_value(
+			  build, JSON_TYPE_OBJECT, (sets[0] ? sets[0]->n : 0) + (sets[1] ? sets[1]->n : 0), &members);
 
 	if (result == NULL)
 		return &json_false;
@@ -484,12 +511,11 @@ merge_properties(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 static const JsonValue *
 merge_keyword(SchemaBuild *build, const char *key, const JsonValue *a, const JsonValue *b)
 {
-	static const char *const lower[] = {"minimum",	 "exclusiveMinimum", "minLength",
-										"minItems",	 "minProperties",	 NULL};
+	static const char *const lower[] = {"minimum",	"exclusiveMinimum", "minLength",
+										"minItems", "minProperties",	NULL};
 	static const char *const upper[] = {"maximum",	"exclusiveMaximum", "maxLength",
 										"maxItems", "maxProperties",	NULL};
-	static const char *const schemas[] = {"items", "additionalProperties", "additionalItems",
-										  NULL};
+	static const char *const schemas[] = {"items", "additionalProperties", "additionalItems", NULL};
 
 	if (json_equal(a, b))
 		return a;
@@ -589,7 +615,7 @@ pointer_step(const char **pointer, char *key, size_t room)
 
 	while (**pointer != '\0' && **pointer != '/' && n + 1 < room)
 	{
-		char c = *(*pointer)++;
+		char	 c = *(*pointer)++;
 		unsigned byte;
 
 		if (c == '~' && (**pointer == '0' || **pointer == '1'))
@@ -712,8 +738,9 @@ type_of_name(SchemaBuild *build, const JsonValue *name)
 	for (int i = 0; i < 7 && name->type == JSON_TYPE_STRING; i++)
 		if (strcmp(name->text, names[i]) == 0)
 			return 1 << i;
-	build_error(build, ERR_ARGUMENT, "\"type\" must be one or several of null, boolean, number, "
-									 "integer, string, array, object");
+	build_error(build, ERR_ARGUMENT,
+				"\"type\" must be one or several of null, boolean, number, "
+				"integer, string, array, object");
 	return 0;
 }
 
@@ -761,17 +788,29 @@ types_of(SchemaBuild *build, const JsonValue *schema)
 static void
 refuse_unsupported(SchemaBuild *build, const JsonValue *schema)
 {
-	static const char *const unsupported[] = {
-		"not",			 "if",			  "then",			  "else",
-		"propertyNames", "dependencies",  "dependentRequired", "dependentSchemas",
-		"contains",		 "minContains",	  "maxContains",	  "patternProperties",
-		"multipleOf",	 "unevaluatedItems", "unevaluatedProperties", "$dynamicRef",
-		"$recursiveRef", NULL};
+	static const char *const unsupported[] = {"not",
+											  "if",
+											  "then",
+											  "else",
+											  "propertyNames",
+											  "dependencies",
+											  "dependentRequired",
+											  "dependentSchemas",
+											  "contains",
+											  "minContains",
+											  "maxContains",
+											  "patternProperties",
+											  "multipleOf",
+											  "unevaluatedItems",
+											  "unevaluatedProperties",
+											  "$dynamicRef",
+											  "$recursiveRef",
+											  NULL};
 
 	for (int i = 0; i < schema->n; i++)
 	{
 		const JsonMember *member = &schema->members[i];
-		bool empty = member->value->type == JSON_TYPE_OBJECT && member->value->n == 0;
+		bool			  empty = member->value->type == JSON_TYPE_OBJECT && member->value->n == 0;
 
 		/* what demands nothing */
 		if (empty && (strcmp(member->key, "patternProperties") == 0 ||
@@ -1130,8 +1169,7 @@ type_of_value(const JsonValue *value)
 		{
 			double number = strtod(value->text, NULL);
 
-			return number == (double) (long long) number ? TYPE_NUMBER | TYPE_INTEGER
-														 : TYPE_NUMBER;
+			return number == (double) (long long) number ? TYPE_NUMBER | TYPE_INTEGER : TYPE_NUMBER;
 		}
 		case JSON_TYPE_STRING:
 			return TYPE_STRING;
@@ -1149,9 +1187,9 @@ is_allowed(SchemaBuild *build, const JsonValue *schema, const JsonValue *value)
 {
 	static const char *const strings[] = {"pattern", NULL};
 	static const char *const structures[] = {
-		"properties", "required",	 "additionalProperties", "minProperties", "maxProperties",
-		"items",	  "prefixItems", "additionalItems",		 "minItems",	  "maxItems",
-		"uniqueItems", NULL};
+		"properties",	 "required", "additionalProperties", "minProperties",
+		"maxProperties", "items",	 "prefixItems",			 "additionalItems",
+		"minItems",		 "maxItems", "uniqueItems",			 NULL};
 	const JsonValue *constant = json_member(schema, "const");
 	int				 characters;
 
@@ -1182,11 +1220,11 @@ is_allowed(SchemaBuild *build, const JsonValue *schema, const JsonValue *value)
 static void
 build_values(SchemaBuild *build, const JsonValue *schema, int from, int to)
 {
-	const JsonValue *values = json_member(schema, "enum");
-	const JsonValue *constant = json_member(schema, "const");
-	JsonMember		 one = {.value = constant};
+	const JsonValue	 *values = json_member(schema, "enum");
+	const JsonValue	 *constant = json_member(schema, "const");
+	JsonMember		  one = {.value = constant};
 	const JsonMember *members = &one;
-	int				 n = 1;
+	int				  n = 1;
 
 	if (values != NULL && values->type != JSON_TYPE_ARRAY)
 		build_error(build, ERR_ARGUMENT, "\"enum\" must be an array");
@@ -1251,10 +1289,10 @@ possible_types(SchemaBuild *build, const JsonValue *schema)
 static bool
 values_differ(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 {
-	const JsonValue *schemas[2] = {resolve(build, a), resolve(build, b)};
+	const JsonValue	 *schemas[2] = {resolve(build, a), resolve(build, b)};
 	const JsonMember *lists[2];
-	JsonMember		 one[2];
-	int				 n[2];
+	JsonMember		  one[2];
+	int				  n[2];
 
 	for (int i = 0; i < 2; i++)
 	{
@@ -1343,8 +1381,8 @@ build_schema(SchemaBuild *build, const JsonValue *schema, int from, int to)
 {
 	if (schema->type == JSON_TYPE_FALSE)
 		return;
-	if (schema->type == JSON_TYPE_TRUE || (schema->type == JSON_TYPE_OBJECT &&
-										   !has_constraints(schema)))
+	if (schema->type == JSON_TYPE_TRUE ||
+		(schema->type == JSON_TYPE_OBJECT && !has_constraints(schema)))
 	{
 		builder_call(build->builder, from, any_rule(build), to);
 		return;
@@ -1430,10 +1468,7 @@ schema_rule(SchemaBuild *build, const JsonValue *schema)
 Grammar *
 schema_compile(const JsonValue *schema, Error *error)
 {
-	SchemaBuild build = {.root = schema,
-						 .path = "#",
-						 .character_rule = -1,
-						 .any_rule = -1};
+	SchemaBuild build = {.root = schema, .path = "#", .character_rule = -1, .any_rule = -1};
 	Grammar	   *grammar = NULL;
 	int			bad = 0;
 

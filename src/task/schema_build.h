@@ -48,8 +48,7 @@ extern bool build_error(SchemaBuild *build, ErrorCode code, const char *format, 
 extern const JsonValue *json_member(const JsonValue *object, const char *key);
 
 /* An integer of 0 or more that a keyword has; otherwise where the keyword is absent. */
-extern int build_count(SchemaBuild *build, const JsonValue *schema, const char *key,
-					   int otherwise);
+extern int build_count(SchemaBuild *build, const JsonValue *schema, const char *key, int otherwise);
 
 /* A character of low .. high as JSON strings have it. */
 extern void build_characters(SchemaBuild *build, int from, uint32_t low, uint32_t high, int to);

@@ -62,8 +62,8 @@ read_decimal(const char *text, Decimal *decimal)
 		int digit = i < n ? digits[i] : 0, place = i - point;
 
 		if (place < 0)
-			decimal->whole = decimal->whole > LARGEST / 10 ? LARGEST + 1
-														   : decimal->whole * 10 + digit;
+			decimal->whole =
+				decimal->whole > LARGEST / 10 ? LARGEST + 1 : decimal->whole * 10 + digit;
 		else if (place < DIGITS)
 			decimal->fraction[place] = (char) digit;
 		else
@@ -113,7 +113,7 @@ read_bound(SchemaBuild *build, const JsonValue *schema, bool lower)
 	{
 		static const char *const keys[2][2] = {{"maximum", "exclusiveMaximum"},
 											   {"minimum", "exclusiveMinimum"}};
-		const char			   *key = keys[lower][exclusive];
+		const char				*key = keys[lower][exclusive];
 		const JsonValue			*value = json_member(schema, key);
 		Decimal					 decimal;
 		int						 order;

@@ -50,8 +50,8 @@ struct Node
 	NodeKind	 kind;
 	const Range *ranges;
 	int			 n_ranges;
-	Node		*first; /* child, or the first of them */
-	Node		*next;	/* the parent's next child */
+	Node		*first;		  /* child, or the first of them */
+	Node		*next;		  /* the parent's next child */
 	int			 least, most; /* of a repeat; most may be MANY */
 };
 
@@ -140,8 +140,7 @@ set_invert(Parser *parser, Set *set, uint32_t last)
 	qsort(set->ranges, (size_t) set->n, sizeof *set->ranges, compare_ranges);
 	for (int i = 0; i < set->n; i++)
 	{
-		if (set->ranges[i].low > begin &&
-			!set_add(parser, &inverse, begin, set->ranges[i].low - 1))
+		if (set->ranges[i].low > begin && !set_add(parser, &inverse, begin, set->ranges[i].low - 1))
 			return false;
 		if (set->ranges[i].high >= begin)
 			begin = set->ranges[i].high + 1;
@@ -522,9 +521,10 @@ check_anchors(Parser *parser, const Node *node, bool may_begin, bool may_end)
 {
 	if ((is_anchor(node, NODE_BEGIN) && !may_begin) || (is_anchor(node, NODE_END) && !may_end) ||
 		(node->kind == NODE_REPEAT && has_anchor(node)))
-		return build_error(parser->build, ERR_UNSUPPORTED,
-						   "pattern \"%.100s\": ^ and $ are supported only at its beginning and end",
-						   parser->pattern);
+		return build_error(
+			parser->build, ERR_UNSUPPORTED,
+			"pattern \"%.100s\": ^ and $ are supported only at its beginning and end",
+			parser->pattern);
 	if (node->kind == NODE_ALTERNATIVES)
 		for (const Node *child = node->first; child != NULL; child = child->next)
 			if (!check_anchors(parser, child, may_begin, may_end))
@@ -559,7 +559,7 @@ typedef struct Automaton
 	int			*first; /* (n_states) edges */
 	Edge		*edges;
 	int			 n_states, n_edges, states_room, edges_room;
-	bool begin_matches, end_matches; /* what ^ and $ are in the copy that is being made */
+	bool		 begin_matches, end_matches; /* what ^ and $ are in the copy that is being made */
 } Automaton;
 
 static bool
@@ -618,8 +618,8 @@ nfa_edge(Automaton *nfa, int from, const Range *ranges, int n_ranges, int to)
 		nfa->edges = edges;
 		nfa->edges_room = room;
 	}
-	nfa->edges[nfa->n_edges] = (Edge){
-		.target = to, .ranges = ranges, .n_ranges = n_ranges, .next = nfa->first[from]};
+	nfa->edges[nfa->n_edges] =
+		(Edge){.target = to, .ranges = ranges, .n_ranges = n_ranges, .next = nfa->first[from]};
 	nfa->first[from] = nfa->n_edges++;
 }
 
@@ -760,9 +760,8 @@ lower(Automaton *nfa, int begin, int end, int least, int most, int from, int to)
 				if (next == counts)
 					next = count;
 				for (int k = 0; k < edge->n_ranges; k++)
-					build_characters(nfa->build, states[count * n_states + i],
-									 edge->ranges[k].low, edge->ranges[k].high,
-									 states[next * n_states + edge->target]);
+					build_characters(nfa->build, states[count * n_states + i], edge->ranges[k].low,
+									 edge->ranges[k].high, states[next * n_states + edge->target]);
 			}
 	builder_empty(builder, from, states[begin]);
 	for (int count = least; count < counts; count++)
@@ -771,8 +770,8 @@ lower(Automaton *nfa, int begin, int end, int least, int most, int from, int to)
 }
 
 void
-build_pattern(SchemaBuild *build, const char *pattern, size_t length, int least, int most,
-			  int from, int to)
+build_pattern(SchemaBuild *build, const char *pattern, size_t length, int least, int most, int from,
+			  int to)
 {
 	Parser	  parser = {.build = build, .pattern = pattern, .length = length};
 	Automaton nfa = {.build = build};

@@ -27,7 +27,7 @@ static int
 compare_spellings(const void *a, const void *b)
 {
 	const Spelling *left = a, *right = b;
-	int order = compare_bytes(left->bytes, left->length, right->bytes, right->length);
+	int				order = compare_bytes(left->bytes, left->length, right->bytes, right->length);
 
 	return order != 0 ? order : (left->id > right->id) - (left->id < right->id);
 }

@@ -14,14 +14,14 @@
 /* Tokens in the order of their bytes; special tokens and those without bytes are not among them. */
 typedef struct Vocabulary
 {
-	int			n;		 /* tokens that are here */
-	int			n_vocab; /* ids are below it */
-	int32_t	   *ids;	 /* (n) */
-	uint16_t   *common;	 /* (n) bytes that a token's beginning shares with the one before */
-	uint16_t   *lengths; /* (n) */
-	uint32_t   *begins;	 /* (n) offsets into bytes */
-	uint8_t	   *bytes;
-	int32_t	   *indices; /* (n_vocab) where an id is in the order, or -1 */
+	int		  n;	   /* tokens that are here */
+	int		  n_vocab; /* ids are below it */
+	int32_t	 *ids;	   /* (n) */
+	uint16_t *common;  /* (n) bytes that a token's beginning shares with the one before */
+	uint16_t *lengths; /* (n) */
+	uint32_t *begins;  /* (n) offsets into bytes */
+	uint8_t	 *bytes;
+	int32_t	 *indices; /* (n_vocab) where an id is in the order, or -1 */
 } Vocabulary;
 
 /* NULL with ERR_UNSUPPORTED when the tokenizer's decoding does more than to join bytes. */

@@ -209,8 +209,7 @@ byte_level_decode(const Component *component, Decoding *decoding)
 				   !(apart && fragment_is_apart(decoding, &decoding->fragments[i]));
 				 i++)
 				text.length += byte_level_spell(decoding->fragments[i].bytes,
-												decoding->fragments[i].length,
-												bytes + text.length);
+												decoding->fragments[i].length, bytes + text.length);
 			if (!fragment_make_text(decoding, &text))
 				return false;
 		}

@@ -16,10 +16,10 @@
 
 /* ---- a vocabulary: all bytes, and some strings across JSON's marks ---- */
 
-static const char *const strings[] = {"\"",	  "\": \"", "\", \"", "{\"",  "\"}",  "\":",  "true", "false",
-									  "null", "name",	"ab",	  "abc",  " the", "12",	  "0.",	  "00",
-									  "\\n",  "\\\"",	"é",	  "日本", "\xe6\x97", "[[", "]]",   "],",
-									  "}, {", "-",		"  ",	  "2020-01", "value", "key"};
+static const char *const strings[] = {
+	"\"",		"\": \"", "\", \"", "{\"", "\"}",  "\":", "true", "false",	 "null",  "name",
+	"ab",		"abc",	  " the",	"12",  "0.",   "00",  "\\n",  "\\\"",	 "é",	  "日本",
+	"\xe6\x97", "[[",	  "]]",		"],",  "}, {", "-",	  "  ",	  "2020-01", "value", "key"};
 
 typedef struct Words
 {
@@ -133,8 +133,8 @@ convert(const json_t *json)
 		case JSON_OBJECT:
 			value->type = JSON_TYPE_OBJECT;
 			members = calloc(json_object_size(json) + 1, sizeof *members);
-			json_object_foreach((json_t *) json, key, member) members[value->n++] = (JsonMember){
-				.key = key, .key_length = strlen(key), .value = convert(member)};
+			json_object_foreach((json_t *) json, key, member) members[value->n++] =
+				(JsonMember){.key = key, .key_length = strlen(key), .value = convert(member)};
 			value->members = members;
 			break;
 	}
@@ -234,7 +234,8 @@ static const Case cases[] = {
 	 "{\"const\": 3}}, \"minProperties\": 1, \"maxProperties\": 2}",
 	 {"{\"a\":1}", "{\"c\":3}", "{\"a\":1,\"c\":3}", "{\"b\":2,\"c\":3}"},
 	 {"{}", "{\"a\":1,\"b\":2,\"c\":3}"}},
-	{"{\"type\": \"object\", \"additionalProperties\": {\"type\": \"boolean\"}, \"maxProperties\": 2}",
+	{"{\"type\": \"object\", \"additionalProperties\": {\"type\": \"boolean\"}, \"maxProperties\": "
+	 "2}",
 	 {"{}", "{\"x\": true}", "{\"x\": true, \"\": false}"},
 	 {"{\"x\": 1}", "{\"x\":true,\"y\":true,\"z\":true}", "{x: true}"}},
 	{"{\"type\": \"array\", \"prefixItems\": [{\"const\": 1}], \"items\": {\"const\": 2}, "
@@ -244,18 +245,22 @@ static const Case cases[] = {
 	{"{\"type\": \"array\", \"items\": {\"type\": \"boolean\"}}",
 	 {"[]", "[true]", "[true, false,true]"},
 	 {"[,]", "[true,]", "[1]", "[ ]"}},
-	{"{\"$ref\": \"#/$defs/tree\", \"$defs\": {\"tree\": {\"type\": \"array\", \"items\": {\"$ref\": "
+	{"{\"$ref\": \"#/$defs/tree\", \"$defs\": {\"tree\": {\"type\": \"array\", \"items\": "
+	 "{\"$ref\": "
 	 "\"#/$defs/tree\"}}}}",
 	 {"[]", "[[],[[]]]", "[[[[[]]]]]"},
 	 {"[[]", "[1]"}},
-	{"{\"allOf\": [{\"type\": \"number\", \"minimum\": 3}, {\"type\": \"integer\", \"maximum\": 5}]}",
+	{"{\"allOf\": [{\"type\": \"number\", \"minimum\": 3}, {\"type\": \"integer\", \"maximum\": "
+	 "5}]}",
 	 {"3", "5"},
 	 {"2", "6", "3.5"}},
-	{"{\"required\": [\"k\"], \"anyOf\": [{\"properties\": {\"k\": {\"const\": 1}}}, {\"properties\": "
+	{"{\"required\": [\"k\"], \"anyOf\": [{\"properties\": {\"k\": {\"const\": 1}}}, "
+	 "{\"properties\": "
 	 "{\"k\": {\"const\": 2}}}]}",
 	 {"{\"k\": 1}", "{\"k\": 2}"},
 	 {"{\"k\": 3}", "{}"}},
-	{"{\"oneOf\": [{\"type\": \"string\", \"maxLength\": 1}, {\"type\": \"integer\", \"maximum\": 1}]}",
+	{"{\"oneOf\": [{\"type\": \"string\", \"maxLength\": 1}, {\"type\": \"integer\", \"maximum\": "
+	 "1}]}",
 	 {"\"\"", "1", "\"x\""},
 	 {"2", "\"xy\""}},
 	{"true", {"null", "[1, {\"a\": \"b\"}]", "-2.5", "{\"\": {}}"}, {"", "nul", "{1: 2}"}},
@@ -314,7 +319,8 @@ static const char *const bad[][2] = {
 	{"{\"properties\": {\"a\": {\"$ref\": \"#\"}}, \"required\": [\"a\"]}", "no value satisfies"},
 	{"{\"allOf\": [{\"$ref\": \"#\"}, {\"type\": \"null\"}]}", "too many schemas"},
 	{"{\"required\": [\"a\"], \"additionalProperties\": false}", "no value satisfies"},
-	{"{\"oneOf\": [{\"type\": \"number\"}, {\"type\": \"integer\"}]}", "at \"#/oneOf/1\": \"oneOf\""},
+	{"{\"oneOf\": [{\"type\": \"number\"}, {\"type\": \"integer\"}]}",
+	 "at \"#/oneOf/1\": \"oneOf\""},
 	{"{\"enum\": []}", "no value satisfies"},
 	{"{\"type\": \"array\", \"maxItems\": 900000}", "too long to be counted"},
 	{"{\"type\": \"object\", \"minProperties\": 2}", "minProperties of 2 needs"},
