@@ -3,6 +3,8 @@
  */
 #include "base/utf8.h"
 
+#include <stdbool.h>
+
 #define REPLACEMENT 0xFFFD
 
 static uint32_t
@@ -82,6 +84,32 @@ utf8_put(uint32_t character, char *out)
 	out[2] = (char) (0x80 | (character >> 6 & 0x3F));
 	out[3] = (char) (0x80 | (character & 0x3F));
 	return 4;
+}
+
+static inline bool
+is_continuation(char c)
+{
+	return ((uint8_t) c & 0xC0) == 0x80;
+}
+
+size_t
+utf8_seek(Utf8Cursor *cursor, size_t character)
+{
+	while (cursor->character < character && cursor->at < cursor->length)
+	{
+		do
+			cursor->at++;
+		while (cursor->at < cursor->length && is_continuation(cursor->text[cursor->at]));
+		cursor->character++;
+	}
+	while (cursor->character > character)
+	{
+		do
+			cursor->at--;
+		while (cursor->at > 0 && is_continuation(cursor->text[cursor->at]));
+		cursor->character--;
+	}
+	return cursor->at;
 }
 
 size_t

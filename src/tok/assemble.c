@@ -12,7 +12,7 @@ bool
 tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 {
 	size_t	   room = tokens->room ? tokens->room * 2 : 256;
-	int32_t	  *ids, *pos, *len, *spaces = NULL;
+	int32_t	  *ids, *pos, *len, *spaces = NULL, *words = NULL;
 	TokenText *texts = NULL;
 
 	if (room > tokens->limit)
@@ -24,8 +24,10 @@ tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 		spaces = arena_alloc_raw(arena, room, sizeof *spaces);
 	if (tokens->wants_texts)
 		texts = arena_alloc_raw(arena, room, sizeof *texts);
+	if (tokens->wants_words)
+		words = arena_alloc_raw(arena, room, sizeof *words);
 	if (!ids || !pos || !len || (tokens->wants_spaces && !spaces) ||
-		(tokens->wants_texts && !texts))
+		(tokens->wants_texts && !texts) || (tokens->wants_words && !words))
 		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", room);
 	if (tokens->kept > 0)
 	{
@@ -36,12 +38,15 @@ tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 			memcpy(spaces, tokens->spaces, tokens->kept * sizeof *spaces);
 		if (texts)
 			memcpy(texts, tokens->texts, tokens->kept * sizeof *texts);
+		if (words)
+			memcpy(words, tokens->words, tokens->kept * sizeof *words);
 	}
 	tokens->ids = ids;
 	tokens->pos = pos;
 	tokens->len = len;
 	tokens->spaces = spaces;
 	tokens->texts = texts;
+	tokens->words = words;
 	tokens->room = room;
 	return true;
 }
@@ -104,6 +109,8 @@ place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const TokenSpan *sp
 		encoding->sequence[at] = sequence;
 		if (encoding->texts && tokens->texts)
 			encoding->texts[at] = tokens->texts[slot];
+		if (encoding->words)
+			encoding->words[at] = tokens->words[slot];
 	}
 }
 
@@ -117,10 +124,12 @@ place_special(Encoding *encoding, const TemplateItem *item)
 	encoding->pos[at] = -1;
 	encoding->len[at] = 0;
 	encoding->sequence[at] = 0;
+	if (encoding->words)
+		encoding->words[at] = -1;
 }
 
 static bool
-reserve_encoding(Encoding *encoding, Arena *arena, size_t n, bool texts, Error *error)
+reserve_encoding(Encoding *encoding, Arena *arena, size_t n, const Tokens *tokens, Error *error)
 {
 	*encoding = (Encoding){0};
 	if (n > INT32_MAX)
@@ -131,10 +140,13 @@ reserve_encoding(Encoding *encoding, Arena *arena, size_t n, bool texts, Error *
 	encoding->pos = arena_alloc_raw(arena, n + 1, sizeof *encoding->pos);
 	encoding->len = arena_alloc_raw(arena, n + 1, sizeof *encoding->len);
 	encoding->sequence = arena_alloc_raw(arena, n + 1, sizeof *encoding->sequence);
-	if (texts)
+	if (tokens->wants_texts)
 		encoding->texts = arena_alloc(arena, n + 1, sizeof *encoding->texts);
+	if (tokens->wants_words)
+		encoding->words = arena_alloc_raw(arena, n + 1, sizeof *encoding->words);
 	return (encoding->ids && encoding->type_ids && encoding->pos && encoding->len &&
-			encoding->sequence && (encoding->texts || !texts)) ||
+			encoding->sequence && (encoding->texts || !tokens->wants_texts) &&
+			(encoding->words || !tokens->wants_words)) ||
 		   error_set(error, ERR_MEMORY, "out of memory for %zu tokens", n);
 }
 
@@ -158,7 +170,7 @@ tokenizer_assemble(const Tokenizer *tokenizer, Arena *arena, const TokenSpan *fi
 		total += item->id == TEMPLATE_TEXT		  ? first->n
 				 : item->id == TEMPLATE_TEXT_PAIR ? second->n
 												  : 1;
-	if (!reserve_encoding(encoding, arena, total, first->tokens->wants_texts, error))
+	if (!reserve_encoding(encoding, arena, total, first->tokens, error))
 		return false;
 	for (const TemplateItem *item = begin; item < end; item++)
 	{

@@ -185,6 +185,9 @@ encode_block(Run *run, const char *bytes, size_t length, uint32_t *character)
 
 		if (!run_tick(run, piece->end - piece->begin))
 			return false;
+		/* a piece that the block's beginning has cut is one word */
+		if (i > 0 || !run->continues || !(component->record->flags & MODEL_CONTINUES))
+			run->tokens->next_word++;
 		if (piece->id >= 0)
 		{
 			if (!emit_added(run, piece->id, text->bytes + piece->begin, piece->end - piece->begin,
@@ -238,6 +241,7 @@ encode_text(Run *run, const char *bytes, size_t length)
 			character -= (uint32_t) utf8_count(bytes + match.begin, taken - match.begin);
 		if (!run_tick(run, n))
 			return false;
+		run->tokens->next_word++;
 		if (!emit_added(run, match.id, bytes + match.begin, match.end - match.begin, character,
 						character + n))
 			return false;
@@ -259,6 +263,7 @@ tokenizer_tokens(const Tokenizer *tokenizer, Arena *arena, const char *text, siz
 
 	tokens->wants_spaces = (tokenizer->tables->flags & TOKENIZER_TRIM) != 0;
 	tokens->wants_texts = options->wants_texts;
+	tokens->wants_words = options->wants_words;
 	return encode_text(&run, text, length);
 }
 

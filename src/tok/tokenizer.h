@@ -54,6 +54,8 @@ typedef struct Encoding
 	int32_t *shape_ids, *pronunciation_ids; /* RoCBert; NULL elsewhere */
 	int		 n_whole;						/* tokens before truncation, special ones included */
 	TokenText *texts;						/* where asked for, else NULL */
+	int32_t *
+		words; /* likewise: which word of its text, ascending; -1 for special tokens of the template */
 } Encoding;
 
 typedef struct EncodeOptions
@@ -62,7 +64,7 @@ typedef struct EncodeOptions
 	int				 max_length; /* of the whole encoding; 0: no limit */
 	Truncate		 truncate;
 	TruncateStrategy strategy;
-	bool			 wants_texts;
+	bool			 wants_texts, wants_words;
 	/* Asked every few thousand characters; true stops with ERR_CANCELLED.  May be NULL. */
 	bool (*interrupted)(void *argument);
 	void *argument;

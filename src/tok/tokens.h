@@ -27,7 +27,10 @@ typedef struct Tokens
 	bool	   wants_spaces; /* else spaces is NULL */
 	bool	   wants_texts;	 /* else texts is NULL */
 	TokenText *texts;
-	TokenText  next_text; /* of the token that is added next */
+	TokenText  next_text;	/* of the token that is added next */
+	bool	   wants_words; /* else words is NULL */
+	int32_t	  *words;		/* which piece of the pre-tokenizers a token comes from, ascending */
+	int32_t	   next_word;	/* of the tokens that are added next */
 	/* Called when there are limit tokens, which may be used now and are then forgotten; NULL: nothing is. */
 	bool (*full)(const struct Tokens *tokens, void *argument, Error *error);
 	void *argument;
@@ -73,6 +76,8 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 	tokens->ids[slot] = id;
 	tokens->pos[slot] = (int32_t) pos;
 	tokens->len[slot] = (int32_t) (end - pos);
+	if (tokens->words)
+		tokens->words[slot] = tokens->next_word;
 	if (tokens->spaces)
 		tokens->spaces[slot] = spaces;
 	if (tokens->texts)
@@ -84,7 +89,7 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 }
 
 /* All tokens of a text into tokens, in which limit, keep_last, full and argument are set and the rest is zero.  Of
- * the options, interrupted and wants_texts count. */
+ * the options, interrupted, wants_texts and wants_words count. */
 extern bool tokenizer_tokens(const Tokenizer *tokenizer, Arena *arena, const char *text,
 							 size_t length, const EncodeOptions *options, Tokens *tokens,
 							 Error *error);

@@ -100,6 +100,8 @@ class Folder:
         self.tokenizer = T.AutoTokenizer.from_pretrained(self.path, **fast)
         if use_fast is not None:
             assert self.tokenizer.is_fast == use_fast, name
+        elif self.tokenizer.is_fast and not (self.path / "tokenizer.json").exists():
+            fast = {"use_fast": True}  # otherwise the class that the folder names is followed, which is the slow one
         self.entry = {"family": family, "architecture": self.cls.__name__}
         if fast or options:
             self.entry["import_options"] = {**fast, **(options or {})}

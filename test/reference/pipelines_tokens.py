@@ -34,6 +34,7 @@ LONG = (
 
 
 def tag_rows(model, tokenizer, twin, text, **options):
+    assert "stride" in options or len(tokenizer(text)["input_ids"]) <= tokenizer.model_max_length, "it would be cut"
     if twin:  # a slow tokenizer has no spans: they are those of the fast one that cuts the text alike
         spans = twin(text, return_offsets_mapping=True)
         assert spans["input_ids"] == tokenizer(text)["input_ids"], text
@@ -73,22 +74,22 @@ def tag_folder(name, family, tokenizer, labels, texts, twin=None, windows=(), ag
 
 
 def tags():
-    f = tag_folder("tag-bert", "bert", "bert-fast", NAMES, ENGLISH, windows=(0, 5, 11), max_length=24)
+    f = tag_folder("tag-bert", "bert", "bert-fast", NAMES, ENGLISH, windows=(0, 5, 11), max_length=56)
     f.error("stride-none", "tag", {"input": "x", "aggregation": "none", "stride": 4}, "stride.*aggregation|aggregation.*stride")
-    f.error("stride-too-large", "tag", {"input": LONG, "stride": 22}, "stride.*22")
+    f.error("stride-too-large", "tag", {"input": LONG, "stride": 54}, "stride.*54")
     f.error("stride-negative", "tag", {"input": LONG, "stride": -1}, "stride.*-1")
     f.error("aggregation-unknown", "tag", {"input": "x", "aggregation": "middle"}, "middle")
-    f.error("too-long", "tag", {"input": LONG}, "24")
+    f.error("too-long", "tag", {"input": LONG}, "56")
     f.error("wrong-head", "answer", {"question": "x", "context": "y"}, "BertForTokenClassification")
-    tag_folder("tag-bert-cased", "bert", "bert-fast-cased", IOB1, ENGLISH[:4], windows=(3,), max_length=20)
+    tag_folder("tag-bert-cased", "bert", "bert-fast-cased", IOB1, ENGLISH[:4], windows=(3,), max_length=54)
     tag_folder("tag-bert-slow", "bert", "class-bert-slow", BILOU, ENGLISH[:3] + CHINESE[:2], twin=True, use_fast=False,
                aggregations=("none", "simple"))
-    tag_folder("tag-roberta", "roberta-prelayernorm", "class-roberta-fast", IOB1, ENGLISH, windows=(0, 7), max_length=32,
+    tag_folder("tag-roberta", "roberta-prelayernorm", "class-roberta-fast", IOB1, ENGLISH, windows=(0, 7), max_length=72,
                rows="RP-22 CM-18")
-    tag_folder("tag-mega", "mega", "class-roberta-fast-prefix", BILOU, ENGLISH[:4], windows=(6,), max_length=28, use_fast=True,
+    tag_folder("tag-mega", "mega", "class-roberta-fast-prefix", BILOU, ENGLISH[:4], windows=(6,), max_length=72, use_fast=True,
                settings={"add_prefix_space": True}, rows="MG-57")
     tag_folder("tag-roformer", "roformer", "class-roformer-fast-of-vocab", PLAIN, ENGLISH[:3] + CHINESE, windows=(4,),
-               max_length=20, use_fast=True, rows="RF-12 RF-55")
+               max_length=46, use_fast=True, rows="RF-12 RF-55")
     tag_folder("tag-roc-bert", "roc_bert", "class-rocbert", BILOU, CHINESE + ENGLISH[:2], aggregations=("none", "simple"),
                twin=lambda f: T.BertTokenizerFast(str(f.path / "vocab.txt")), rows="RB-18")
 
@@ -117,7 +118,7 @@ def answer_rows(f, model, question, context, **options):
             end = start + len(answer["answer"])
         assert context[start:end] == answer["answer"], answer
         rows.append({"answer": answer["answer"], "score": float(answer["score"]),
-                     "pos": start + 1 if answer["answer"] else 0, "len": end - start})
+                     "pos": start + 1 if end else 0, "len": end - start})
     return rows
 
 
@@ -188,6 +189,7 @@ def mask_rows(f, model, text, **options):
 def mask_folder(name, family, tokenizer, texts, targets, rows="", **options):
     f = Folder(name, family, "ForMaskedLM", tokenizer, rows=rows, scale=options.pop("scale", 0.8), **options)
     mask = f.tokenizer.mask_token
+    assert all(len(f.tokenizer(t, add_special_tokens=False)["input_ids"]) == 1 or t in f.tokenizer.get_vocab() for t in targets), name
     for i, text in enumerate(texts):
         text = text.replace("@", mask)
         f.case(f"plain-{i}", "fill_mask", {"input": text}, lambda m: mask_rows(f, m, text))
@@ -210,7 +212,7 @@ def masks():
     english = ["The capital of France is @.", "She had a @ thin face, and hair.", "@", "HELLO @ caf\u00e9 na\u00efve",
                "a @ of the @ was @."]
     chinese = ["\u4eca\u5929@\u6c14\u975e\u5e38\u597d\u3002", "\u6211\u5728@\u4eac\u5927@\u5b66\u4e60\u3002"]
-    mask_folder("mask-bert", "bert", "bert-fast", english, ["the", "was", "little", "she"], rows="CM-18")
+    mask_folder("mask-bert", "bert", "bert-fast", english, ["the", "fox", "##s", "The"], rows="CM-18")
     mask_folder("mask-roberta", "roberta-prelayernorm", "class-roberta-fast", english, ["\u0120the", "\u0120was", "he", "."],
                 rows="RP-36")
     mask_folder("mask-mega", "mega", "class-roberta-fast", english, ["\u0120the", "\u0120was", "he"], rows="MG-50 MG-53")
