@@ -44,6 +44,7 @@ typedef struct SlowClass
 
 static const SlowClass slow_classes[] = {
 	{CLASS_BERT, "vocab.txt", vocab_fast_bert, vocab_slow_bert},
+	{CLASS_ROCBERT, "vocab.txt", NULL, vocab_slow_bert},
 	{CLASS_ROFORMER, "vocab.txt", vocab_fast_bert, vocab_slow_bert},
 	{CLASS_GPT2, "vocab.json", gpt2_fast, gpt2_slow},
 	{CLASS_ROBERTA, "vocab.json", gpt2_fast, gpt2_slow},
@@ -97,7 +98,8 @@ compile_vocab(TokenizerBuild *build, const TokenizerConfig *config, const char *
 	if (fast)
 		return class->fast(build, config, &at, error);
 	return tokenizer_config_slow(config, build, n_vocab, error) &&
-		   class->slow(build, config, &at, error);
+		   class->slow(build, config, &at, error) &&
+		   (class->class != CLASS_ROCBERT || rocbert_load(build, directory, error));
 }
 
 static bool
@@ -110,6 +112,8 @@ compile(TokenizerBuild *build, const TokenizerConfig *config, const char *direct
 	if (!node_load(directory, "tokenizer.json", 0, &root, error))
 		return false;
 	fast = options->use_fast < 0 ? root.value != NULL : options->use_fast != 0;
+	/* It has no fast class. */
+	fast = fast && config->class != CLASS_ROCBERT;
 	if (root.value && fast)
 	{
 		*found = true;

@@ -584,12 +584,23 @@ put_components(TokenizerBuild *build, Error *error)
 	return true;
 }
 
+static bool
+put_side_ids(TokenizerBuild *build, Error *error)
+{
+	size_t size = ((size_t) build->n_vocab + 1) * sizeof *build->shape_ids;
+
+	return !build->shape_ids ||
+		   (put_table(build, "shapes", build->shape_ids, size, error) &&
+			put_table(build, "pronunciations", build->pronunciation_ids, size, error));
+}
+
 bool
 build_tables(TokenizerBuild *build, Error *error)
 {
 	/* Added tokens come last: normalizing them takes all the other tables. */
 	return put_components(build, error) && put_vocab(build, error) && put_template(build, error) &&
-		   (!build->finish || build->finish(build, error)) && put_added(build, error);
+		   put_side_ids(build, error) && (!build->finish || build->finish(build, error)) &&
+		   put_added(build, error);
 }
 
 bool

@@ -91,6 +91,9 @@ typedef struct TokenizerBuild
 	int			  n_items[TEMPLATE_LISTS];
 	bool		  has_template; /* a post-processor has filled them */
 
+	const int32_t *shape_ids,
+		*pronunciation_ids; /* RoCBert: of every id, and of the template's tokens */
+
 	BuildString special[SPECIAL_TOKENS];
 	/* bytes NULL: none */ /* What a class of the BERT family sets over a BertNormalizer that is the whole normalizer; and one of GPT-2's over
 	 * a pre-tokenizer that is the only one, Roberta's also over the post-processor. */

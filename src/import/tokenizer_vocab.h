@@ -19,6 +19,9 @@ extern bool vocab_fast_bert(TokenizerBuild *build, const TokenizerConfig *config
 extern bool vocab_slow_bert(TokenizerBuild *build, const TokenizerConfig *config, const Node *at,
 							Error *error);
 
+/* tokenizer_rocbert.c: what RoCBert has beside the vocabulary, which must be complete. */
+extern bool rocbert_load(TokenizerBuild *build, const char *directory, Error *error);
+
 /* tokenizer_gpt2.c: vocab.json and merges.txt, and the pipelines of the fast and the slow classes. */
 extern bool gpt2_load(TokenizerBuild *build, const char *directory, bool *found, Error *error);
 extern bool gpt2_fast(TokenizerBuild *build, const TokenizerConfig *config, const Node *at,

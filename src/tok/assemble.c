@@ -128,6 +128,17 @@ place_special(Encoding *encoding, const TemplateItem *item)
 		encoding->words[at] = -1;
 }
 
+/* The ids that stand beside those of the vocabulary. */
+static int32_t *
+side_ids(const Tokenizer *tokenizer, Arena *arena, const int32_t *table, const Encoding *encoding)
+{
+	int32_t *ids = arena_alloc_raw(arena, (size_t) encoding->n + 1, sizeof *ids);
+
+	for (int i = 0; ids && i < encoding->n; i++)
+		ids[i] = table[encoding->sequence[i] ? encoding->ids[i] : tokenizer->n_vocab];
+	return ids;
+}
+
 static bool
 reserve_encoding(Encoding *encoding, Arena *arena, size_t n, const Tokens *tokens, Error *error)
 {
@@ -181,5 +192,13 @@ tokenizer_assemble(const Tokenizer *tokenizer, Arena *arena, const TokenSpan *fi
 		else
 			place_special(encoding, item);
 	}
+	if (tokenizer->shapes)
+		encoding->shape_ids = side_ids(tokenizer, arena, tokenizer->shapes, encoding);
+	if (tokenizer->pronunciations)
+		encoding->pronunciation_ids =
+			side_ids(tokenizer, arena, tokenizer->pronunciations, encoding);
+	if ((tokenizer->shapes && !encoding->shape_ids) ||
+		(tokenizer->pronunciations && !encoding->pronunciation_ids))
+		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", total);
 	return true;
 }

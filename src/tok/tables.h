@@ -11,6 +11,8 @@
  *	 added.names		Trie of all of them: content -> id
  *	 added.words		CharTable, 1 for a character of a word; only when a token asks for single_word
  *	 template			TemplateTable and its items
+ *	 shapes				int32_t array: RoCBert's shape id of every id, and behind them that of the template's tokens
+ *	 pronunciations		likewise
  *	 component.<n>		the table of the n-th component; its file says what is in it
  * Sizes are checked when a tokenizer is opened; indices found inside a table are checked where they are
  * used, so that opening costs the same for every vocabulary.

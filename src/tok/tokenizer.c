@@ -113,6 +113,18 @@ bind_template(Tokenizer *tokenizer, TokenizerFind find, void *argument, Error *e
 	return true;
 }
 
+/* RoCBert's ids; NULL when there are none. */
+static bool
+bind_side_ids(const Tokenizer *tokenizer, const char *name, TokenizerFind find, void *argument,
+			  const int32_t **ids, Error *error)
+{
+	size_t size = 0;
+
+	*ids = find(argument, name, &size);
+	return !*ids || size == ((size_t) tokenizer->n_vocab + 1) * sizeof **ids ||
+		   corrupt(error, name);
+}
+
 /* Whether a component can be where it is; among pre-tokenizers, a normalizer works on each piece. */
 static bool
 fits_stage(const Tokenizer *tokenizer, const Component *component)
@@ -191,7 +203,10 @@ tokenizer_bind(Tokenizer *tokenizer, TokenizerFind find, void *argument, Error *
 	if (!bind_vocab(tokenizer, find, argument, error) ||
 		!bind_trie(&tokenizer->vocab_trie, "vocab.trie", find, argument, error) ||
 		!bind_added(tokenizer, find, argument, error) ||
-		!bind_template(tokenizer, find, argument, error))
+		!bind_template(tokenizer, find, argument, error) ||
+		!bind_side_ids(tokenizer, "shapes", find, argument, &tokenizer->shapes, error) ||
+		!bind_side_ids(tokenizer, "pronunciations", find, argument, &tokenizer->pronunciations,
+					   error))
 		return false;
 	for (int i = 0; i < (int) n_components; i++)
 		if (!bind_component(tokenizer, i, find, argument, error))
