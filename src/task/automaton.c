@@ -537,20 +537,20 @@ mask_of(Automaton *automaton, int number, Error *error)
 /* ---- a constraint ---- */
 
 static const AutomatonConstraint *
-constraint_of(const Constraint *constraint)
+constraint_of(const TokenConstraint *constraint)
 {
 	return (const AutomatonConstraint *) constraint;
 }
 
 /* The state before any text is the first one that was made. */
 static void
-start_sequence(const Constraint *constraint, void *state)
+start_sequence(const TokenConstraint *constraint, void *state)
 {
 	*(Place *) state = (Place){.state = DEAD + 1, .left = constraint_of(constraint)->max_tokens};
 }
 
 static bool
-allowed_tokens(const Constraint *constraint, const void *state, uint32_t *bits, bool *complete,
+allowed_tokens(const TokenConstraint *constraint, const void *state, uint32_t *bits, bool *complete,
 			   Error *error)
 {
 	Automaton	*automaton = constraint_of(constraint)->automaton;
@@ -579,7 +579,7 @@ allowed_tokens(const Constraint *constraint, const void *state, uint32_t *bits, 
 }
 
 static bool
-advance_sequence(const Constraint *constraint, void *state, int32_t token, Error *error)
+advance_sequence(const TokenConstraint *constraint, void *state, int32_t token, Error *error)
 {
 	Automaton		 *automaton = constraint_of(constraint)->automaton;
 	const Vocabulary *vocabulary = automaton->vocabulary;
@@ -604,7 +604,7 @@ advance_sequence(const Constraint *constraint, void *state, int32_t token, Error
 }
 
 static bool
-is_finished(const Constraint *constraint, const void *state)
+is_finished(const TokenConstraint *constraint, const void *state)
 {
 	Automaton	*automaton = constraint_of(constraint)->automaton;
 	const Place *place = state;

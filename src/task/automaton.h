@@ -31,9 +31,9 @@ extern size_t automaton_memory(Automaton *automaton);
 /* One request's constraint. */
 typedef struct AutomatonConstraint
 {
-	Constraint constraint;
-	Automaton *automaton;
-	int		   max_tokens;
+	TokenConstraint constraint;
+	Automaton	   *automaton;
+	int				max_tokens;
 } AutomatonConstraint;
 
 /* ERR_ARGUMENT when max_tokens tokens are too few for any text of the grammar, ERR_UNSUPPORTED when the

@@ -13,25 +13,25 @@
 #include "base/error.h"
 
 /* Shared by threads; what it knows of one sequence is state_size bytes that may be copied. */
-typedef struct Constraint Constraint;
+typedef struct TokenConstraint TokenConstraint;
 
-struct Constraint
+struct TokenConstraint
 {
 	size_t state_size;
 
 	/* The state before the first token of the output. */
-	void (*start)(const Constraint *constraint, void *state);
+	void (*start)(const TokenConstraint *constraint, void *state);
 
 	/* Sets a bit for each token that may follow, in (n_vocab + 31) / 32 words that are 0 before, ends of
 	 * sequence excepted: *complete says whether it may end here.  False with an error. */
-	bool (*allowed)(const Constraint *constraint, const void *state, uint32_t *bits, bool *complete,
-					Error *error);
+	bool (*allowed)(const TokenConstraint *constraint, const void *state, uint32_t *bits,
+					bool *complete, Error *error);
 
 	/* The state behind a token that was allowed. */
-	bool (*advance)(const Constraint *constraint, void *state, int32_t token, Error *error);
+	bool (*advance)(const TokenConstraint *constraint, void *state, int32_t token, Error *error);
 
 	/* Whether it is complete and nothing can follow: the sequence ends without an end of sequence. */
-	bool (*finished)(const Constraint *constraint, const void *state);
+	bool (*finished)(const TokenConstraint *constraint, const void *state);
 };
 
 #endif

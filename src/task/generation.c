@@ -27,6 +27,7 @@ typedef struct Sequence
 	float	*logprobs; /* (max_new_tokens); NULL of beams */
 	int		 n;		   /* generated */
 	double	 sum;	   /* of logprobs */
+	void	*place;	   /* what the constraint keeps of it */
 	bool	 finished;
 } Sequence;
 
@@ -80,6 +81,12 @@ generation_max_live(const GenerationOptions *options)
 	return has_beams(options) ? options->num_beams : options->num_return_sequences;
 }
 
+static size_t
+place_size(const GenerationInputs *inputs)
+{
+	return inputs->constraint != NULL ? inputs->constraint->state_size : 0;
+}
+
 static Sequence *
 carve_sequences(Carver *carver, const GenerationInputs *inputs, bool logprobs)
 {
@@ -90,9 +97,15 @@ carve_sequences(Carver *carver, const GenerationInputs *inputs, bool logprobs)
 	int32_t	 *ids = carve(carver, n * n_ids, sizeof(int32_t));
 	float	 *numbers = carve(carver, logprobs ? n * n_new : 0, sizeof(float));
 
-	for (size_t i = 0; carver->base != NULL && i < n; i++)
-		sequences[i] =
-			(Sequence){.ids = ids + i * n_ids, .logprobs = logprobs ? numbers + i * n_new : NULL};
+	for (size_t i = 0; i < n; i++)
+	{
+		void *place = carve(carver, place_size(inputs), 1);
+
+		if (carver->base != NULL)
+			sequences[i] = (Sequence){.ids = ids + i * n_ids,
+									  .logprobs = logprobs ? numbers + i * n_new : NULL,
+									  .place = place};
+	}
 	return sequences;
 }
 
@@ -152,7 +165,8 @@ typedef struct BeamWeights
 typedef struct Scratch
 {
 	LogitsScratch logits;
-	float		 *scores; /* (n_vocab) */
+	float		 *scores;  /* (n_vocab) */
+	uint32_t	 *allowed; /* ((n_vocab + 31) / 32); NULL without a constraint */
 
 	/* beams */
 	BeamWeights *beams; /* (num_beams) */
@@ -181,6 +195,8 @@ carve_scratch(Carver *carver, const GenerationInputs *inputs)
 	scratch.logits.order = carve(carver, n, sizeof(int32_t));
 	scratch.logits.bits = carve(carver, (n + 31) / 32, sizeof(uint32_t));
 	scratch.scores = carve(carver, n, sizeof(float));
+	if (inputs->constraint != NULL)
+		scratch.allowed = carve(carver, (n + 31) / 32, sizeof(uint32_t));
 	if (has_beams(options))
 	{
 		scratch.beams = carve(carver, (size_t) options->num_beams, sizeof(BeamWeights));
@@ -228,6 +244,8 @@ generation_create(const GenerationInputs *inputs, void *memory)
 		memcpy(generation->sequences[i].ids, inputs->prompt,
 			   (size_t) inputs->n_prompt * sizeof(int32_t));
 		generation->live[i] = i;
+		if (inputs->constraint != NULL)
+			inputs->constraint->start(inputs->constraint, generation->sequences[i].place);
 		if (has_beams(inputs->options))
 			generation->beam_scores[i] = 0.0f;
 	}
@@ -256,12 +274,51 @@ is_eos(const GenerationOptions *options, int32_t token)
 	return false;
 }
 
-/* The rules of the options on a row of scores of a sequence. */
-static void
-process(const Generation *generation, const Sequence *sequence, Scratch *scratch, float *scores)
+/* The tokens that a constraint allows behind a sequence, ends of sequence among them where it may end. */
+static bool
+find_allowed(const Generation *generation, const Sequence *sequence, Scratch *scratch, Error *error)
 {
+	const GenerationInputs	*inputs = &generation->inputs;
+	const GenerationOptions *options = generation->options;
+	bool					 complete;
+
+	memset(scratch->allowed, 0, ((size_t) inputs->n_vocab + 31) / 32 * sizeof(uint32_t));
+	if (!inputs->constraint->allowed(inputs->constraint, sequence->place, scratch->allowed,
+									 &complete, error))
+		return false;
+	for (int i = 0; i < options->n_eos && complete; i++)
+		scratch->allowed[options->eos_token_ids[i] >> 5] |= UINT32_C(1)
+															<< (options->eos_token_ids[i] & 31);
+	return true;
+}
+
+/* The rules of the options and the constraint on a row of scores of a sequence. */
+static bool
+process(const Generation *generation, const Sequence *sequence, Scratch *scratch, float *scores,
+		Error *error)
+{
+	if (generation->inputs.constraint != NULL &&
+		!find_allowed(generation, sequence, scratch, error))
+		return false;
 	logits_process(generation->options, sequence->ids, generation->inputs.n_prompt + sequence->n,
-				   sequence->n, NULL, generation->inputs.n_vocab, scratch->logits.bits, scores);
+				   sequence->n, scratch->allowed, generation->inputs.n_vocab, scratch->logits.bits,
+				   scores);
+	return true;
+}
+
+/* Tells the constraint, if there is one, of a sequence's new token; *over: nothing can follow. */
+static bool
+advance(const Generation *generation, void *place, int32_t token, bool *over, Error *error)
+{
+	const TokenConstraint *constraint = generation->inputs.constraint;
+
+	*over = false;
+	if (constraint == NULL || is_eos(generation->options, token))
+		return true;
+	if (!constraint->advance(constraint, place, token, error))
+		return false;
+	*over = constraint->finished(constraint, place);
+	return true;
 }
 
 static bool
@@ -296,14 +353,16 @@ append(Generation *generation, Sequence *sequence, int32_t token, double logprob
 	   Error *error)
 {
 	const GenerationOptions *options = generation->options;
-	bool					 stops;
+	bool					 stops, over;
 
 	sequence->ids[generation->inputs.n_prompt + sequence->n] = token;
 	sequence->logprobs[sequence->n++] = (float) logprob;
 	sequence->sum += logprob;
-	if (!check_stop(generation, sequence->ids, sequence->n, arena, &stops, error))
+	if (!check_stop(generation, sequence->ids, sequence->n, arena, &stops, error) ||
+		!advance(generation, sequence->place, token, &over, error))
 		return false;
-	sequence->finished = stops || is_eos(options, token) || sequence->n == options->max_new_tokens;
+	sequence->finished =
+		stops || over || is_eos(options, token) || sequence->n == options->max_new_tokens;
 	return true;
 }
 
@@ -321,7 +380,9 @@ choose(Generation *generation, int first, int n, const float *logits, Scratch *s
 
 	lse = logits_softmax(inputs->kernels, logits, n_vocab, probabilities);
 	memcpy(scratch->scores, logits, (size_t) n_vocab * sizeof(float));
-	process(generation, &generation->sequences[generation->live[first]], scratch, scratch->scores);
+	if (!process(generation, &generation->sequences[generation->live[first]], scratch,
+				 scratch->scores, error))
+		return false;
 	if (drawn)
 	{
 		logits_warp(options, inputs->kernels, 1, n_vocab, &scratch->logits, scratch->scores);
@@ -386,8 +447,8 @@ n_beams(const Generation *generation)
 }
 
 /* Rows of logits to processed log-probabilities. */
-static void
-score_beams(const Generation *generation, float *logits, long ld, Scratch *scratch)
+static bool
+score_beams(const Generation *generation, float *logits, long ld, Scratch *scratch, Error *error)
 {
 	const GenerationInputs	*inputs = &generation->inputs;
 	const GenerationOptions *options = generation->options;
@@ -401,10 +462,12 @@ score_beams(const Generation *generation, float *logits, long ld, Scratch *scrat
 
 		for (int i = 0; i < inputs->n_vocab; i++)
 			scores[i] = (float) ((double) scores[i] - lse);
-		process(generation, &generation->sequences[row], scratch, scores);
+		if (!process(generation, &generation->sequences[row], scratch, scores, error))
+			return false;
 		if (options->temperature > 0.0f)
 			logits_warp(options, inputs->kernels, keep, inputs->n_vocab, &scratch->logits, scores);
 	}
+	return true;
 }
 
 static void
@@ -506,13 +569,17 @@ take_candidate(Generation *generation, const Candidate *candidate, int rank, int
 	int						 n_prompt = generation->inputs.n_prompt;
 	Sequence				*parent = &generation->sequences[candidate->beam];
 	Sequence				*child = &generation->next[*n_next];
-	bool					 eos = is_eos(options, candidate->token), stops = false;
+	bool					 eos = is_eos(options, candidate->token), stops = false, over;
 	int						 n = parent->n + 1;
 
 	parent->ids[n_prompt + n - 1] = candidate->token;
 	if (!eos && !check_stop(generation, parent->ids, n, arena, &stops, error))
 		return false;
-	if (eos || stops)
+	if (place_size(&generation->inputs) > 0)
+		memcpy(child->place, parent->place, place_size(&generation->inputs));
+	if (!advance(generation, child->place, candidate->token, &over, error))
+		return false;
+	if (eos || stops || over)
 	{
 		if (rank < options->num_beams)
 			hypotheses_add(&generation->hypotheses, (double) candidate->score, n,
@@ -552,7 +619,8 @@ step_together(Generation *generation, float *logits, long ld, Scratch *scratch, 
 	int						 n_next = 0, n = generation->steps + 1;
 	bool					 done;
 
-	score_beams(generation, logits, ld, scratch);
+	if (!score_beams(generation, logits, ld, scratch, error))
+		return false;
 	if (options->temperature > 0.0f)
 		drawn_candidates(generation, logits, ld, scratch);
 	else

@@ -24,6 +24,7 @@
 
 #include "base/error.h"
 #include "math/kernels.h"
+#include "task/constraint.h"
 #include "tok/tokenizer.h"
 
 #define GENERATION_MAX_NEW_TOKENS (1 << 20)
@@ -113,7 +114,8 @@ typedef struct GenerationInputs
 	int						 n_prompt;
 	int						 n_vocab; /* logits of a row */
 	const Kernels			*kernels;
-	const Tokenizer			*tokenizer; /* for stop strings; NULL: there are none */
+	const Tokenizer			*tokenizer;	 /* for stop strings; NULL: there are none */
+	const TokenConstraint	*constraint; /* what the output has to look like; NULL: anything goes */
 } GenerationInputs;
 
 /* Most live sequences at once; each needs a cache of n_prompt + max_new_tokens - 1 tokens. */

@@ -44,11 +44,11 @@ shared_bytes(const Spelling *a, const Spelling *b)
 
 /* Spells all tokens one behind the other into bytes; how many have one. */
 static int
-spell_all(const Tokenizer *tokenizer, uint8_t *bytes, Spelling *spellings)
+spell_all(const Tokenizer *tokenizer, int n_vocab, uint8_t *bytes, Spelling *spellings)
 {
 	int n = 0;
 
-	for (int32_t id = 0; id < tokenizer->n_vocab; id++)
+	for (int32_t id = 0; id < n_vocab && id < tokenizer->n_vocab; id++)
 	{
 		size_t length = tokenizer_spell(tokenizer, id, (char *) bytes, VOCABULARY_MAX_BYTES);
 
@@ -73,12 +73,12 @@ most_bytes(const Tokenizer *tokenizer)
 }
 
 static bool
-fill(Vocabulary *vocabulary, const Tokenizer *tokenizer, Error *error)
+fill(Vocabulary *vocabulary, const Tokenizer *tokenizer, int n_vocab, Error *error)
 {
-	size_t	  room = (size_t) tokenizer->n_vocab + 1, bytes = most_bytes(tokenizer);
+	size_t	  room = (size_t) n_vocab + 1, bytes = most_bytes(tokenizer);
 	Spelling *spellings = malloc(room * sizeof *spellings);
 
-	vocabulary->n_vocab = tokenizer->n_vocab;
+	vocabulary->n_vocab = n_vocab;
 	vocabulary->ids = malloc(room * sizeof *vocabulary->ids);
 	vocabulary->common = malloc(room * sizeof *vocabulary->common);
 	vocabulary->lengths = malloc(room * sizeof *vocabulary->lengths);
@@ -90,10 +90,9 @@ fill(Vocabulary *vocabulary, const Tokenizer *tokenizer, Error *error)
 		vocabulary->bytes == NULL)
 	{
 		free(spellings);
-		return error_set(error, ERR_MEMORY, "out of memory for a vocabulary of %d tokens",
-						 tokenizer->n_vocab);
+		return error_set(error, ERR_MEMORY, "out of memory for a vocabulary of %d tokens", n_vocab);
 	}
-	vocabulary->n = spell_all(tokenizer, vocabulary->bytes, spellings);
+	vocabulary->n = spell_all(tokenizer, n_vocab, vocabulary->bytes, spellings);
 	qsort(spellings, (size_t) vocabulary->n, sizeof *spellings, compare_spellings);
 	memset(vocabulary->indices, -1, room * sizeof *vocabulary->indices);
 	for (int i = 0; i < vocabulary->n; i++)
@@ -111,7 +110,7 @@ fill(Vocabulary *vocabulary, const Tokenizer *tokenizer, Error *error)
 }
 
 Vocabulary *
-vocabulary_create(const Tokenizer *tokenizer, Error *error)
+vocabulary_create(const Tokenizer *tokenizer, int n_vocab, Error *error)
 {
 	Vocabulary *vocabulary;
 
@@ -124,7 +123,7 @@ vocabulary_create(const Tokenizer *tokenizer, Error *error)
 	vocabulary = calloc(1, sizeof *vocabulary);
 	if (vocabulary == NULL)
 		error_set(error, ERR_MEMORY, "out of memory for a vocabulary");
-	else if (!fill(vocabulary, tokenizer, error))
+	else if (!fill(vocabulary, tokenizer, n_vocab, error))
 	{
 		vocabulary_free(vocabulary);
 		vocabulary = NULL;

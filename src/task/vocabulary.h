@@ -24,8 +24,9 @@ typedef struct Vocabulary
 	int32_t	 *indices; /* (n_vocab) where an id is in the order, or -1 */
 } Vocabulary;
 
-/* NULL with ERR_UNSUPPORTED when the tokenizer's decoding does more than to join bytes. */
-extern Vocabulary *vocabulary_create(const Tokenizer *tokenizer, Error *error);
+/* Of ids 0 .. n_vocab - 1, which are those that the model has.  NULL with ERR_UNSUPPORTED when the tokenizer's decoding
+ * does more than to join bytes. */
+extern Vocabulary *vocabulary_create(const Tokenizer *tokenizer, int n_vocab, Error *error);
 extern void		   vocabulary_free(Vocabulary *vocabulary);
 
 /* Where a token is in the order, or -1. */

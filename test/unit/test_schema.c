@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "task/automaton.h"
+#include "task/generation.h"
 #include "task/schema.h"
 
 /* ---- a vocabulary: all bytes, and some strings across JSON's marks ---- */
@@ -170,12 +171,12 @@ compile(const char *schema, Error *error)
 static bool
 accepts(Automaton *automaton, const char *text)
 {
-	AutomatonConstraint wrapped;
-	const Constraint   *constraint = &wrapped.constraint;
-	uint32_t			bits[16] = {0};
-	char				state[64];
-	bool				complete = false;
-	Error				error;
+	AutomatonConstraint	   wrapped;
+	const TokenConstraint *constraint = &wrapped.constraint;
+	uint32_t			   bits[16] = {0};
+	char				   state[64];
+	bool				   complete = false;
+	Error				   error;
 
 	assert_true(automaton_constrain(automaton, 1000, &wrapped, &error));
 	assert_true(constraint->state_size <= sizeof state);
@@ -347,12 +348,12 @@ bad_schemas_are_refused_with_their_place(void **state)
 static int
 draw(Automaton *automaton, int most, char *text, size_t room, unsigned *seed)
 {
-	AutomatonConstraint wrapped;
-	const Constraint   *constraint = &wrapped.constraint;
-	char				state[64];
-	size_t				length = 0;
-	int					n = 0;
-	Error				error;
+	AutomatonConstraint	   wrapped;
+	const TokenConstraint *constraint = &wrapped.constraint;
+	char				   state[64];
+	size_t				   length = 0;
+	int					   n = 0;
+	Error				   error;
 
 	if (!automaton_constrain(automaton, most, &wrapped, &error))
 		fail_msg("%s", error.message);
@@ -402,6 +403,90 @@ texts_end_within_their_tokens(void **state)
 			char text[4096];
 
 			assert_true(draw(automaton, most, text, sizeof text, &seed) <= most);
+			if (!accepts(automaton, text))
+				fail_msg("%s refuses %s, which it has led to", cases[i].schema, text);
+		}
+		automaton_free(automaton);
+		free(grammar);
+	}
+}
+
+/* A request's tokens with logits drawn at random; its first sequence's text. */
+static void
+generate(Automaton *automaton, GenerationOptions *options, unsigned *seed, char *text, size_t room)
+{
+	int					n_vocab = words.vocabulary.n_vocab + 1, n_rows;
+	int32_t				eos = n_vocab - 1, prompt[2] = {1, 2};
+	AutomatonConstraint constraint;
+	Error				error;
+	GenerationInputs	inputs = {.options = options,
+								  .prompt = prompt,
+								  .n_prompt = 2,
+								  .n_vocab = n_vocab,
+								  .kernels = kernels_select(ISA_AUTO, &error),
+								  .constraint = &constraint.constraint};
+	Generation		   *generation;
+	GeneratedSequence	sequence;
+	size_t				length = 0;
+	void			   *memory, *scratch;
+	float			   *logits;
+	Arena				arena;
+
+	options->n_eos = 1;
+	options->eos_token_ids = &eos;
+	assert_true(automaton_constrain(automaton, options->max_new_tokens, &constraint, &error));
+	memory = aligned_alloc(64, generation_size(&inputs));
+	scratch = aligned_alloc(64, generation_scratch(&inputs));
+	logits = malloc((size_t) generation_max_live(options) * (size_t) n_vocab * sizeof(float));
+	arena_init(&arena, 0);
+	generation = generation_create(&inputs, memory);
+	while ((n_rows = generation_n_live(generation)) > 0)
+	{
+		for (int i = 0; i < n_rows * n_vocab; i++)
+			logits[i] = (float) (rand_r(seed) % 1000) / 100.0f;
+		if (!generation_step(generation, logits, n_vocab, scratch, &arena, &error))
+			fail_msg("%s", error.message);
+	}
+	assert_true(generation_n_sequences(generation) > 0);
+	sequence = generation_sequence(generation, 0);
+	for (int i = 0; i < sequence.n && sequence.ids[i] != eos; i++)
+	{
+		int id = sequence.ids[i];
+
+		assert_true(length + words.lengths[id] < room);
+		memcpy(text + length, words.bytes + words.begins[id], words.lengths[id]);
+		length += words.lengths[id];
+	}
+	text[length] = '\0';
+	arena_free(&arena);
+	free(memory);
+	free(scratch);
+	free(logits);
+}
+
+static void
+generations_keep_to_schemas(void **state)
+{
+	unsigned seed = 7;
+	(void) state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+	{
+		Error	   error;
+		Grammar	  *grammar = compile(cases[i].schema, &error);
+		Automaton *automaton = automaton_create(grammar, &words.vocabulary, &error);
+
+		for (int way = 0; way < 12; way++)
+		{
+			GenerationOptions options;
+			char			  text[4096];
+
+			generation_options_init(&options);
+			options.max_new_tokens = 30 + way;
+			options.temperature = way % 3 == 1 ? 0.8f : 0.0f;
+			options.num_beams = way % 3 == 2 ? 3 : 1;
+			options.seed = (uint64_t) way;
+			generate(automaton, &options, &seed, text, sizeof text);
 			if (!accepts(automaton, text))
 				fail_msg("%s refuses %s, which it has led to", cases[i].schema, text);
 		}
@@ -477,6 +562,7 @@ main(void)
 		cmocka_unit_test(grammars_have_what_schemas_say),
 		cmocka_unit_test(bad_schemas_are_refused_with_their_place),
 		cmocka_unit_test(texts_end_within_their_tokens),
+		cmocka_unit_test(generations_keep_to_schemas),
 		cmocka_unit_test(too_few_tokens_are_an_error),
 		cmocka_unit_test(choices_are_texts_of_their_own),
 		cmocka_unit_test(damaged_grammars_are_refused),
