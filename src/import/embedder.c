@@ -121,5 +121,5 @@ embedder_run(Embedder *embedder, RunItem *items, int n, float *out, Error *error
 
 	for (int i = 0; i < n; i++)
 		items[i].out = out + (size_t) i * (size_t) session->model.hidden_size;
-	return runner_embed(session->runner, &session->model, items, n, NULL, error);
+	return runner_run(session->runner, &session->model, items, n, NULL, error);
 }

@@ -24,12 +24,34 @@ head_rows(const Batch *batch, const Activations *x, Activations *chosen)
 	return chosen;
 }
 
+/* Logits by portions, each to the batch's taker. */
+static bool
+linear_by_portions(Pass *pass, const Matrix *w, const Activations *x, Activations *out)
+{
+	LogitsTaker *taker = pass->batch->logits_taker;
+
+	for (int first = 0; first < x->m; first += taker->rows_at_once)
+	{
+		int			n = x->m - first < taker->rows_at_once ? x->m - first : taker->rows_at_once;
+		Activations rows = {.x = x->x + first * x->ld, .ld = x->ld, .m = n, .n = x->n};
+
+		if (!linear(pass, w, &rows, out, ACTIVATION_NONE, NULL))
+			return false;
+		taker->take(taker, pass->crew, first, n);
+	}
+	return true;
+}
+
 bool
 head_linear(Pass *pass, const Matrix *w, const Activations *x, float *logits)
 {
 	Activations out = {.x = logits, .ld = w->n, .n = w->n};
 
-	return logits == NULL || linear(pass, w, x, &out, ACTIVATION_NONE, NULL);
+	if (logits == NULL)
+		return true;
+	if (logits == pass->batch->logits && pass->batch->logits_taker != NULL)
+		return linear_by_portions(pass, w, x, &out);
+	return linear(pass, w, x, &out, ACTIVATION_NONE, NULL);
 }
 
 bool

@@ -18,7 +18,8 @@ extern int logit_rows(const Batch *batch);
  * copied to chosen (logit_rows, x->n). */
 extern const Activations *head_rows(const Batch *batch, const Activations *x, Activations *chosen);
 
-/* logits (rows, n) = x Wᵀ + b.  x has a row for each row of logits. */
+/* logits (rows, n) = x Wᵀ + b.  x has a row for each row of logits; those of the batch go to its taker
+ * if it has one. */
 extern bool head_linear(Pass *pass, const Matrix *w, const Activations *x, float *logits);
 
 /* The same for a head on tokens; chosen (logit_rows, x->n) is scratch for those that are wanted. */

@@ -182,6 +182,16 @@ extern void cache_attend(const CacheLayout *layout, const Cache *cache, int laye
 
 /* ---- a batch ---- */
 
+/* Takes a head's logits when they are too many to be kept: the pass computes rows_at_once of them, the
+ * last time fewer, calls take() on the crew's leader, and puts the next ones in their place. */
+typedef struct LogitsTaker LogitsTaker;
+
+struct LogitsTaker
+{
+	int rows_at_once;
+	void (*take)(LogitsTaker *taker, const Crew *crew, int first, int n);
+};
+
 /*
  * Sequences laid end to end; no padding.
  *
@@ -217,6 +227,7 @@ typedef struct Batch
 	float		  *logits;			 /* (n_logit_rows, n_outputs): the head is computed */
 	int			   n_logit_tokens;	 /* rows of a head on tokens; 0: all tokens */
 	const int32_t *logit_tokens;	 /* (n_logit_tokens) which tokens these are */
+	LogitsTaker	  *logits_taker;	 /* NULL: logits has room for all rows */
 	float		  *pair_logits;		 /* (n_seqs, 2), BertForPreTraining */
 	float		  *hidden_states;	 /* (n_hidden_states, n_tokens, layer_size) */
 	float		  *attentions;		 /* (n_layers, n_seqs, n_heads, length, max_keys) */

@@ -16,6 +16,7 @@
 #include "pg/generator.h"
 #include "pg/queue.h"
 #include "pg/resident.h"
+#include "pg/texts.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -43,6 +44,8 @@
 #define BATCH_BESIDE_STREAMS                                                                       \
 	256			 /* tokens for each thread of a batch, while something is generated */
 #define SHARES 8 /* parts of a batch that one request gets before others */
+#define BESIDE_TOKENS                                                                              \
+	512 /* of requests that are small enough to be computed between two groups of others */
 #define LOADING_POLL_MS 1
 #define START_PATIENCE_MS 10000
 
@@ -56,8 +59,9 @@ typedef struct Engines
 /* What a request adds to the batch that is being formed. */
 typedef struct Part
 {
-	Slot *slot;
-	int	  n_items;
+	Slot	  *slot; /* NULL: answered already */
+	int		   n_items;
+	atomic_int left; /* of them, yet to be computed */
 } Part;
 
 static Engines *engines;
@@ -76,6 +80,7 @@ static RunItem	 *items; /* of the batch */
 static int		  n_items, items_room;
 static long		  n_tokens;
 static int		  most_tokens; /* a batch may have: pg_infer.batch_tokens, or what suits the team */
+static bool		  has_large;   /* the batch has a part of a large request */
 static int		  last_requests;	  /* of the last batch */
 static instr_time last_end;			  /* when its waiters had been woken */
 static bool		  may_spin;			  /* nothing has been waited for since */
@@ -264,32 +269,6 @@ drop_abandoned(void)
 	}
 }
 
-/* What the backend wrote must be a batch that the model can compute. */
-static bool
-check_request(const Slot *slot, const Model *model, Error *error)
-{
-	EmbedPayload *payload = slot->payload;
-	Batch		  batch = {.n_seqs = payload->n_items,
-						   .n_tokens = payload->n_tokens,
-						   .offsets = embed_payload_offsets(payload),
-						   .input_ids = embed_payload_ids(payload),
-						   .token_type_ids = embed_payload_type_ids(payload)};
-
-	if (payload->n_items <= 0)
-		return error_set(error, ERR_ARGUMENT, "a request of %d texts is not possible",
-						 payload->n_items);
-	if (payload->dimensions <= 0 || payload->dimensions > model->hidden_size)
-		return error_set(error, ERR_ARGUMENT,
-						 "%d dimensions are not between 1 and the %d that the model has",
-						 payload->dimensions, model->hidden_size);
-	if (payload->pooling < POOLING_MEAN || payload->pooling > POOLING_POOLER)
-		return error_set(error, ERR_ARGUMENT, "there is no pooling of number %d", payload->pooling);
-	if (payload->pooling == POOLING_POOLER && !model->has_pooler)
-		return error_set(error, ERR_ARGUMENT,
-						 "pooling \"pooler\" needs a pooler, which the model lacks");
-	return model_check(model, &batch, error);
-}
-
 /* Waiting requests of the model become active until they make a batch, or another kind of request is next.
  * A model that is leaving begins no more. */
 static void
@@ -308,7 +287,7 @@ take_requests(Resident *resident)
 
 	queue_lock(LW_EXCLUSIVE);
 	for (Slot *slot = queue_first(resident->entry), *next;
-		 slot != NULL && slot->kind == REQUEST_EMBED && planned < most_tokens; slot = next)
+		 slot != NULL && slot->kind == REQUEST_TEXTS && planned < most_tokens; slot = next)
 	{
 		next = queue_next(slot);
 		queue_take(slot, this_engine, now);
@@ -322,7 +301,7 @@ take_requests(Resident *resident)
 	{
 		Slot *slot = active[i];
 
-		if (check_request(slot, &resident->model, &slot->error))
+		if (texts_check(slot->payload, &resident->model, &slot->error))
 			active[kept++] = slot;
 		else
 		{
@@ -335,32 +314,25 @@ take_requests(Resident *resident)
 
 /* Adds the next items of a request, up to limit tokens (one item at least), as far as the batch has room. */
 static void
-add_items(Part *part, long limit, long room)
+add_items(Part *part, long limit, long room, bool urgent)
 {
-	EmbedPayload *payload = part->slot->payload;
-	const int32	 *offsets = embed_payload_offsets(payload);
-	const int32	 *ids = embed_payload_ids(payload);
-	const int32	 *type_ids = embed_payload_type_ids(payload);
-	float4		 *results = embed_payload_results(payload);
-	long		  added = 0;
+	const TextsPayload *payload = part->slot->payload;
+	long				added = 0;
 
 	for (int i = part->slot->n_done + part->n_items; i < payload->n_items; i++)
 	{
-		int length = offsets[i + 1] - offsets[i];
+		RunItem item = texts_run_item(payload, i);
 
-		if ((n_items > 0 && n_tokens + length > room) || (added > 0 && added + length > limit) ||
-			n_items == items_room)
+		if ((n_items > 0 && n_tokens + item.n_tokens > room) ||
+			(added > 0 && added + item.n_tokens > limit) || n_items == items_room)
 			return;
-		items[n_items++] = (RunItem){.ids = ids + offsets[i],
-									 .type_ids = type_ids + offsets[i],
-									 .n_tokens = length,
-									 .pooling = (Pooling) payload->pooling,
-									 .dimensions = payload->dimensions,
-									 .normalize = payload->normalize,
-									 .out = results + (Size) i * payload->dimensions};
+		item.urgent = urgent;
+		item.left = &part->left;
+		items[n_items++] = item;
 		part->n_items++;
-		added += length;
-		n_tokens += length;
+		atomic_fetch_add(&part->left, 1);
+		added += item.n_tokens;
+		n_tokens += item.n_tokens;
 	}
 }
 
@@ -368,17 +340,23 @@ add_items(Part *part, long limit, long room)
 static long
 tokens_left(const Slot *slot)
 {
-	const int32 *offsets = embed_payload_offsets(slot->payload);
+	return texts_tokens_from(slot->payload, slot->n_done);
+}
 
-	return offsets[slot->n_items] - offsets[slot->n_done];
+/* Whether a request is so small that it may go before others. */
+static bool
+is_small(const Slot *slot)
+{
+	return slot->kind == REQUEST_TEXTS && slot->n_tokens <= BESIDE_TOKENS;
 }
 
 /* First each active request of the model gets its share, then the oldest what is left.  What takes several
- * batches and has no company gets equal ones, not full ones and a rest. */
+ * batches and has no company gets equal ones, not full ones and a rest.  Beside a large request
+ * small ones are computed first. */
 static void
 fill_batch(const Resident *resident)
 {
-	long left = 0, room = most_tokens;
+	long left = 0, longest = 0, room = most_tokens;
 
 	n_parts = n_items = 0;
 	n_tokens = 0;
@@ -390,8 +368,11 @@ fill_batch(const Resident *resident)
 	for (int i = 0; i < n_active; i++)
 		if (active[i]->entry == resident->entry)
 		{
+			long tokens = tokens_left(active[i]);
+
 			parts[n_parts++] = (Part){.slot = active[i]};
-			left += tokens_left(active[i]);
+			left += tokens;
+			longest = Max(longest, tokens);
 		}
 	if (left > most_tokens && queue_waiting() == 0)
 	{
@@ -399,10 +380,11 @@ fill_batch(const Resident *resident)
 
 		room = (left + batches - 1) / batches;
 	}
+	has_large = longest > BESIDE_TOKENS;
 	for (int i = 0; i < n_parts; i++)
-		add_items(&parts[i], most_tokens / SHARES, room);
+		add_items(&parts[i], most_tokens / SHARES, room, has_large && is_small(parts[i].slot));
 	for (int i = 0; i < n_parts; i++)
-		add_items(&parts[i], most_tokens, room);
+		add_items(&parts[i], most_tokens, room, false);
 }
 
 /* From here on a backend that gives up lowers live, and the last one stops the batch.  False: nobody waits. */
@@ -453,12 +435,12 @@ count(Resident *resident, Counter counter, uint64 by)
 }
 
 static void
-count_batch(Resident *resident, int64 run_us)
+count_batch(Resident *resident, int batch_items, long batch_tokens, int64 run_us)
 {
 	count(resident, COUNT_BATCHES, 1);
-	count(resident, COUNT_ITEMS, n_items);
-	count(resident, COUNT_TOKENS, n_tokens);
-	count(resident, COUNT_CAPACITY, Max(n_tokens, most_tokens));
+	count(resident, COUNT_ITEMS, batch_items);
+	count(resident, COUNT_TOKENS, batch_tokens);
+	count(resident, COUNT_CAPACITY, Max(batch_tokens, most_tokens));
 	count(resident, COUNT_RUN_US, run_us);
 	if (resident->least_us == 0 || run_us < resident->least_us)
 		resident->least_us = run_us;
@@ -475,6 +457,8 @@ finish_batch(const Error *error)
 	{
 		Slot *slot = parts[i].slot;
 
+		if (slot == NULL)
+			continue;
 		if (error->code != ERR_NONE)
 			slot->error = *error;
 		else
@@ -492,10 +476,152 @@ finish_batch(const Error *error)
 	may_spin = true;
 }
 
+/* ---- in the middle of a batch ---- */
+
+/* A request of the running batch that is answered before the batch ends: nobody waits for it any more. */
+static void
+leave_batch(Slot *slot)
+{
+	queue_lock(LW_EXCLUSIVE);
+	if (pg_atomic_read_u32(&slot->state) == SLOT_RUNNING)
+	{
+		slot->batch = 0;
+		if (--shared->live == 0)
+			atomic_store(&shared->cancel, true);
+	}
+	queue_unlock();
+}
+
+/* Answers the requests of the running batch whose last items have been computed. */
+static void
+finish_early(void)
+{
+	for (int i = 0; i < n_parts; i++)
+	{
+		Part *part = &parts[i];
+		Slot *slot = part->slot;
+
+		if (slot == NULL || part->n_items == 0 || atomic_load(&part->left) > 0 ||
+			slot->n_done + part->n_items < slot->n_items)
+			continue;
+		slot->n_done = slot->n_items;
+		leave_batch(slot);
+		forget_active(slot);
+		part->slot = NULL;
+		pg_atomic_fetch_add_u64(&shared->counters[COUNT_REQUESTS], 1);
+		queue_finish(&slot, 1);
+	}
+}
+
+/* Takes small requests of one model that wait, of up to room tokens; they become the last active ones.  How
+ * many. */
+static int
+take_beside(Resident *resident, long room)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			taken = 0;
+
+	queue_lock(LW_EXCLUSIVE);
+	for (Slot *slot = queue_first(resident->entry), *next; slot != NULL; slot = next)
+	{
+		next = queue_next(slot);
+		if (slot->kind != REQUEST_TEXTS)
+			break;
+		if (!is_small(slot) || slot->n_tokens > room || taken == BESIDE_TOKENS)
+			continue;
+		queue_take(slot, this_engine, now);
+		active[n_active++] = slot;
+		resident->n_active++;
+		room -= slot->n_tokens;
+		taken++;
+	}
+	queue_unlock();
+	return taken;
+}
+
+/* Computes the last so many active requests, and answers them.  Cancelled, they stay active for the next
+ * batch. */
+static void
+run_beside(Resident *resident, int n)
+{
+	static Slot	  *slots[BESIDE_TOKENS];
+	static RunItem beside[BESIDE_TOKENS];
+	int			   kept = 0, n_beside = 0;
+	long		   tokens = 0;
+	Error		   error = {.code = ERR_NONE};
+	instr_time	   start;
+
+	memcpy(slots, &active[n_active - n], n * sizeof(Slot *));
+	for (int i = 0; i < n; i++)
+	{
+		TextsPayload *payload = slots[i]->payload;
+
+		if (!texts_check(payload, &resident->model, &slots[i]->error))
+		{
+			forget_active(slots[i]);
+			queue_finish(&slots[i], 1);
+			continue;
+		}
+		for (int item = 0; item < payload->n_items; item++)
+			beside[n_beside++] = texts_run_item(payload, item);
+		tokens += payload->n_tokens;
+		slots[kept++] = slots[i];
+	}
+	INSTR_TIME_SET_CURRENT(start);
+	if (runner_run_beside(runner, &resident->model, beside, n_beside, &shared->cancel, &error))
+		count_batch(resident, n_beside, tokens, microseconds_since(start));
+	for (int i = 0; i < kept && error.code != ERR_CANCELLED; i++)
+	{
+		forget_active(slots[i]);
+		slots[i]->n_done = slots[i]->n_items;
+		slots[i]->error = error;
+	}
+	if (error.code != ERR_CANCELLED)
+	{
+		pg_atomic_fetch_add_u64(&shared->counters[COUNT_REQUESTS], kept);
+		queue_finish(slots, kept);
+	}
+}
+
+/*
+ * Between two groups of a batch with a large request: who needs little does not wait for its end.  What came
+ * meanwhile may take as long as a group, then the batch goes on.  Called while other threads compute, so that
+ * nothing here may throw: no memory is allocated.
+ */
+static void
+between_groups(void *argument)
+{
+	int n = registry_count();
+
+	if (!has_large)
+		return;
+	finish_early();
+	if (queue_waiting() == 0)
+		return;
+	for (int i = 1; i <= n; i++)
+	{
+		int		  entry = (last_entry + i) % n, taken;
+		Resident *resident;
+
+		if (*(volatile int *) &registry_entry(entry)->head == NO_SLOT ||
+			is_leaving(registry_entry(entry)) || (resident = resident_find(entry)) == NULL)
+			continue;
+		taken = take_beside(resident, BESIDE_TOKENS);
+		if (taken > 0)
+		{
+			run_beside(resident, taken);
+			return;
+		}
+	}
+}
+
+/* ---- running it, to its end ---- */
+
 static void
 run_batch(Resident *resident)
 {
 	Error	   error = {.code = ERR_NONE};
+	RunControl control = {.cancel = &shared->cancel, .between = between_groups};
 	instr_time start;
 
 	take_requests(resident);
@@ -512,8 +638,8 @@ run_batch(Resident *resident)
 	last_requests = n_parts;
 	pg_atomic_write_u32(&shared->entry, resident->entry);
 	INSTR_TIME_SET_CURRENT(start);
-	if (runner_embed(runner, &resident->model, items, n_items, &shared->cancel, &error))
-		count_batch(resident, microseconds_since(start));
+	if (runner_run(runner, &resident->model, items, n_items, &control, &error))
+		count_batch(resident, n_items, n_tokens, microseconds_since(start));
 	/* cancelled: all gave up or the engine is to end, and both are seen to in the next step */
 	if (error.code != ERR_CANCELLED)
 		finish_batch(&error);
@@ -566,7 +692,7 @@ run_forward(Resident *resident, Slot *slot)
 		n_tokens = slot->n_tokens;
 		INSTR_TIME_SET_CURRENT(start);
 		if (compute_forward(&resident->model, slot->payload, &error))
-			count_batch(resident, microseconds_since(start));
+			count_batch(resident, n_items, n_tokens, microseconds_since(start));
 		if (error.code != ERR_CANCELLED)
 			finish_batch(&error);
 	}
@@ -623,7 +749,7 @@ serve_front(int index)
 	{
 		Resident   *resident = resident_find(index);
 		Slot	   *slot;
-		RequestKind kind = REQUEST_EMBED;
+		RequestKind kind = REQUEST_TEXTS;
 
 		queue_lock(LW_EXCLUSIVE);
 		slot = queue_first(index);
@@ -644,7 +770,7 @@ serve_front(int index)
 			resident_want(index);
 			return false;
 		}
-		else if (kind == REQUEST_EMBED)
+		else if (kind == REQUEST_TEXTS)
 			return true;
 
 		/* the front may have changed by now: a backend gave up, or another engine was faster */
@@ -889,6 +1015,7 @@ start(void)
 	items = MemoryContextAlloc(TopMemoryContext, sizeof(RunItem));
 	items_room = 1;
 	before_shmem_exit(engine_exit, 0);
+	queue_finish(NULL, 0); /* takes its memory now: later there may be threads at work */
 
 	if ((kernels = kernels_select((Isa) infer_isa, &error)) == NULL ||
 		(team = start_team(&error)) == NULL || (runner = runner_create(team, &error)) == NULL ||

@@ -15,6 +15,9 @@
  *	 import.c	   runs the command pg_infer import as a child process
  *	 handle.c	   this backend's view of a model: its image mapped, its tokenizer open
  *	 text.c		   tokenize, encode, decode, count_tokens, vocab, chunks
+ *	 texts.c	   the payload of a request for texts
+ *	 work.c		   texts on their way to an engine, and what comes back
+ *	 portions.c	   arrays of texts, in one request after the other
  *	 embed.c	   embed, embed_many, similarity
  *	 forward.c	   forward
  *	 generation_request.c  the payload of a request for generated text
@@ -295,28 +298,13 @@ entry_count(ModelEntry *entry, Counter counter, uint64 by)
 
 typedef enum RequestKind
 {
-	REQUEST_EMBED,	  /* payload: EmbedPayload */
+	REQUEST_TEXTS,	  /* payload: TextsPayload (pg/texts.h) */
 	REQUEST_LOAD,	  /* load and keep; done when resident.  No payload */
 	REQUEST_UNLOAD,	  /* done when no engine has it any more.  No payload */
 	REQUEST_FORWARD,  /* ForwardPayload (pg/forward.h) */
 	REQUEST_GENERATE, /* GenerationPayload (pg/generation_request.h) */
 	REQUEST_VERIFY	  /* replay the golden input; payload: VerifyPayload */
 } RequestKind;
-
-/* The payload of REQUEST_EMBED: this header, int32 offsets[n_items + 1], int32 ids[n_tokens], int32
- * type_ids[n_tokens], then float4 results[n_items][dimensions], 64-byte aligned. */
-typedef struct EmbedPayload
-{
-	int32 n_items, n_tokens, dimensions;
-	int32 pooling; /* Pooling */
-	bool  normalize;
-} EmbedPayload;
-
-extern Size	   embed_payload_size(int n_items, int n_tokens, int dimensions);
-extern int32  *embed_payload_offsets(EmbedPayload *payload);
-extern int32  *embed_payload_ids(EmbedPayload *payload);
-extern int32  *embed_payload_type_ids(EmbedPayload *payload);
-extern float4 *embed_payload_results(EmbedPayload *payload);
 
 /* What REQUEST_VERIFY answers: the largest difference to what the importer stored, and what the engine's kernels
  * may have (0 unless they are another library's). */
@@ -332,18 +320,25 @@ typedef struct Request Request; /* this backend's hold on a slot */
  * Takes a slot and payload memory (left as it is), waiting for them where there are none (back-pressure);
  * interruptible.  More than request_payload_max() is an ERROR.  The request is given up by itself when
  * the (sub)transaction or portal that began it ends before request_end: it is owned by
- * CurrentResourceOwner.  A caller holds one request at a time, or sessions could wait for each other
- * for ever; who has many texts sends requests of about request_payload_share() bytes, one after the other,
- * and ends each before it returns a row.
+ * CurrentResourceOwner.  Who has many texts sends requests of about request_payload_share() bytes, and ends
+ * each before it returns a row.
+ *
+ * A session that waits for room while it holds requests could wait for ever, as could the others.  So whoever
+ * keeps a request while other code may begin one either says with request_on_settle how to do without it
+ * (by waiting for its results, copying them and ending it), which is called before such a wait, or gives it up.
  */
 extern Request *request_begin(ModelHandle *handle, RequestKind kind, Size payload_size);
+extern Request *request_try_begin(ModelHandle *handle, RequestKind kind,
+								  Size payload_size); /* NULL instead of waiting */
+extern void		request_on_settle(Request *request, void (*settle)(void *argument), void *argument);
 extern void	   *request_payload(Request *request);
 extern void		request_submit(Request *request);
 extern bool		request_done(Request *request); /* without waiting */
 extern void		request_wait(Request *request); /* throws the request's error, or the cancel */
 /* Waits until it is done, or there is enough: asked whenever the engine wakes this backend.  Throws the cancel. */
 extern void request_wait_for(Request *request, bool (*enough)(void *argument), void *argument);
-extern void request_end(Request *request); /* frees slot and payload */
+extern bool		request_outcome(Request *request, Error *error); /* throws the cancel only */
+extern void		request_end(Request *request);					 /* frees slot and payload */
 
 /* Begin, submit, wait, end: for the kinds without a payload. */
 extern void request_run(ModelHandle *handle, RequestKind kind);

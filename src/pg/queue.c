@@ -14,6 +14,7 @@
 #include "pg/engine.h"
 #include "pg/forward.h"
 #include "pg/generation_request.h"
+#include "pg/texts.h"
 
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -58,9 +59,11 @@ struct Request
 	Slot		 *slot;	 /* NULL: not taken yet */
 	int			  entry; /* while there is no slot: the registry's, or -1 */
 	RequestKind	  kind;
-	const char	 *model;   /* its name */
-	bool		  blocked; /* counted in n_blocked */
-	bool		  inside;  /* holds the gate */
+	const char	 *model;			/* its name */
+	bool		  blocked;			/* counted in n_blocked */
+	bool		  inside;			/* holds the gate */
+	void (*settle)(void *argument); /* how its holder does without it */
+	void *settle_argument;
 };
 
 static Queue	 *queue;
@@ -495,11 +498,11 @@ wait_and_take(Request *request, Size n_pages)
 	pg_atomic_fetch_sub_u32(&queue->n_blocked, 1);
 }
 
-Request *
-request_begin(ModelHandle *handle, RequestKind kind, Size payload_size)
+/* A request without a slot yet, in this backend's list. */
+static Request *
+make_request(ModelHandle *handle, RequestKind kind, Size payload_size)
 {
 	static bool callbacks_registered = false;
-	Size		n_pages = fpm_size_to_pages(payload_size);
 	Request	   *request;
 
 	if (payload_size > request_payload_max())
@@ -521,10 +524,56 @@ request_begin(ModelHandle *handle, RequestKind kind, Size payload_size)
 	request->entry = -1;
 	dlist_push_tail(&requests, &request->node);
 	request->entry = handle->entry = registry_acquire(handle->digest, handle->entry);
+	return request;
+}
+
+/* Gives back what this backend's earlier requests hold: who waits with something in his hands could wait for
+ * ever. */
+static void
+settle_others(Request *request)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &requests)
+	{
+		Request *other = dlist_container(Request, node, iter.cur);
+
+		if (other != request && other->settle != NULL)
+			other->settle(other->settle_argument);
+	}
+}
+
+Request *
+request_begin(ModelHandle *handle, RequestKind kind, Size payload_size)
+{
+	Size	 n_pages = fpm_size_to_pages(payload_size);
+	Request *request = make_request(handle, kind, payload_size);
 
 	if (pg_atomic_read_u32(&queue->n_blocked) > 0 || !try_take(request, n_pages))
+	{
+		settle_others(request);
 		wait_and_take(request, n_pages);
+	}
 	return request;
+}
+
+Request *
+request_try_begin(ModelHandle *handle, RequestKind kind, Size payload_size)
+{
+	Request *request = make_request(handle, kind, payload_size);
+
+	if (pg_atomic_read_u32(&queue->n_blocked) == 0 &&
+		try_take(request, fpm_size_to_pages(payload_size)))
+		return request;
+	request_end(request);
+	return NULL;
+}
+
+void
+request_on_settle(Request *request, void (*settle)(void *argument), void *argument)
+{
+	request->settle = settle;
+	request->settle_argument = argument;
 }
 
 void *
@@ -541,9 +590,9 @@ request_submit(Request *request)
 
 	Assert(pg_atomic_read_u32(&slot->state) == SLOT_FILLING);
 	Assert(slot->kind != REQUEST_VERIFY || slot->n_pages > 0);
-	if (slot->kind == REQUEST_EMBED)
+	if (slot->kind == REQUEST_TEXTS)
 	{
-		const EmbedPayload *payload = slot->payload;
+		const TextsPayload *payload = slot->payload;
 
 		slot->n_items = payload->n_items;
 		slot->n_tokens = payload->n_tokens;
@@ -602,19 +651,27 @@ request_wait_for(Request *request, bool (*enough)(void *argument), void *argumen
 	}
 }
 
+bool
+request_outcome(Request *request, Error *error)
+{
+	request_wait_for(request, NULL, NULL);
+	if (pg_atomic_read_u32(&request->slot->state) != SLOT_FAILED)
+		return true;
+	*error = request->slot->error;
+	return false;
+}
+
 void
 request_wait(Request *request)
 {
-	request_wait_for(request, NULL, NULL);
-	if (pg_atomic_read_u32(&request->slot->state) == SLOT_FAILED)
-	{
-		Error error = request->slot->error;
-		char  model[NAMEDATALEN];
+	char  model[NAMEDATALEN];
+	Error error;
 
-		strlcpy(model, request->slot->model, NAMEDATALEN);
-		request_end(request);
-		report_error(&error, model);
-	}
+	if (request_outcome(request, &error))
+		return;
+	strlcpy(model, request->slot->model, NAMEDATALEN);
+	request_end(request);
+	report_error(&error, model);
 }
 
 void
@@ -638,47 +695,4 @@ Size
 request_payload_share(void)
 {
 	return request_payload_max() / 8;
-}
-
-/* ---- the payload of REQUEST_EMBED ---- */
-
-/* Bytes before the results. */
-static Size
-embed_results_offset(int n_items, int n_tokens)
-{
-	Size ints = add_size(mul_size(2, n_tokens), add_size(n_items, 1));
-
-	return TYPEALIGN(64, add_size(sizeof(EmbedPayload), mul_size(ints, sizeof(int32))));
-}
-
-Size
-embed_payload_size(int n_items, int n_tokens, int dimensions)
-{
-	return add_size(embed_results_offset(n_items, n_tokens),
-					mul_size(mul_size(n_items, dimensions), sizeof(float4)));
-}
-
-int32 *
-embed_payload_offsets(EmbedPayload *payload)
-{
-	return (int32 *) (payload + 1);
-}
-
-int32 *
-embed_payload_ids(EmbedPayload *payload)
-{
-	return embed_payload_offsets(payload) + payload->n_items + 1;
-}
-
-int32 *
-embed_payload_type_ids(EmbedPayload *payload)
-{
-	return embed_payload_ids(payload) + payload->n_tokens;
-}
-
-float4 *
-embed_payload_results(EmbedPayload *payload)
-{
-	return (float4 *) ((char *) payload +
-					   embed_results_offset(payload->n_items, payload->n_tokens));
 }

@@ -122,7 +122,7 @@ kind_name(RequestKind kind)
 {
 	switch (kind)
 	{
-		case REQUEST_EMBED:
+		case REQUEST_TEXTS:
 			break;
 		case REQUEST_LOAD:
 			return "load";
@@ -135,7 +135,7 @@ kind_name(RequestKind kind)
 		case REQUEST_GENERATE:
 			return "generate";
 	}
-	return "embed";
+	return "texts";
 }
 
 /* What a slot that is not free does, in the words of the view. */

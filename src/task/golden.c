@@ -45,7 +45,7 @@ golden_run(const Golden *golden, Runner *runner, const Model *model, float *out,
 							 .pooling = POOLING_MEAN,
 							 .dimensions = model->hidden_size,
 							 .out = out + (size_t) i * (size_t) model->hidden_size};
-	return runner_embed(runner, model, items, golden->n_sequences, NULL, error);
+	return runner_run(runner, model, items, golden->n_sequences, NULL, error);
 }
 
 bool

@@ -99,7 +99,7 @@ compare(Runner *runner, const Model *model, int first, int n, int stride, const 
 		some[i] = items[(first + i * stride) % ITEMS];
 		memset(some[i].out, 0, sizeof out[0]);
 	}
-	TEST_MUST(runner_embed(runner, model, some, n, NULL, &error), error);
+	TEST_MUST(runner_run(runner, model, some, n, NULL, &error), error);
 	for (int i = 0; i < n; i++)
 	{
 		int item = (first + i * stride) % ITEMS;
@@ -123,7 +123,7 @@ check_invariance(const ConfigParam *config, int n_config, Precision precision)
 	make_items(test.model.hidden_size);
 	for (int i = 0; i < ITEMS; i++)
 	{
-		TEST_MUST(runner_embed(runner, &test.model, &items[i], 1, NULL, &error), error);
+		TEST_MUST(runner_run(runner, &test.model, &items[i], 1, NULL, &error), error);
 		memcpy(alone[i], out[i], sizeof out[i]);
 	}
 	runner_free(runner);
@@ -188,26 +188,26 @@ wrong_items_are_named(void **state)
 					kernels_select(ISA_GENERIC, &error));
 	make_items(test.model.hidden_size);
 	two[0] = items[1], two[1] = items[0];
-	assert_true(runner_embed(runner, &test.model, two, 0, NULL, &error));
+	assert_true(runner_run(runner, &test.model, two, 0, NULL, &error));
 	two[1].ids = wrong, two[1].n_tokens = 2, two[1].type_ids = NULL;
-	assert_false(runner_embed(runner, &test.model, two, 2, NULL, &error));
+	assert_false(runner_run(runner, &test.model, two, 2, NULL, &error));
 	assert_int_equal(error.code, ERR_ARGUMENT);
 	assert_string_equal(error.message, "input id 100 is not between 0 and 99");
 	assert_string_equal(error.detail, "This is item 1 of 2, counted from 0. It is at token 1 of "
 									  "sequence 0, both counted from 0.");
 	two[1] = items[0], two[1].n_tokens = LONGEST + 1;
-	assert_false(runner_embed(runner, &test.model, two, 2, NULL, &error));
+	assert_false(runner_run(runner, &test.model, two, 2, NULL, &error));
 	assert_int_equal(error.code, ERR_LIMIT);
 	two[1] = items[0], two[1].dimensions = 129;
-	assert_false(runner_embed(runner, &test.model, two, 2, NULL, &error));
+	assert_false(runner_run(runner, &test.model, two, 2, NULL, &error));
 	assert_string_equal(error.message, "129 dimensions are not between 1 and 128");
 	two[1] = items[0], two[1].pooling = POOLING_POOLER;
-	assert_false(runner_embed(runner, &test.model, two, 2, NULL, &error));
+	assert_false(runner_run(runner, &test.model, two, 2, NULL, &error));
 	assert_int_equal(error.code, ERR_UNSUPPORTED);
 	assert_string_equal(error.message,
 						"pooling \"pooler\" is not supported by a model without pooler");
 	two[1] = items[0];
-	TEST_MUST(runner_embed(runner, &test.model, two, 2, NULL, &error), error);
+	TEST_MUST(runner_run(runner, &test.model, two, 2, NULL, &error), error);
 	test_model_close(&test);
 	runner_free(runner);
 	team_destroy(team);
@@ -246,20 +246,21 @@ a_cancelled_run_stops(void **state)
 		Team	   *team = team_create(threads, NULL, &error);
 		Runner	   *runner = runner_of(team);
 		atomic_bool cancel = true;
+		RunControl	control = {.cancel = &cancel};
 		pthread_t	thread;
 
 		for (int n = 1; n <= ITEMS; n += ITEMS - 1) /* together, and apart */
 		{
-			assert_false(runner_embed(runner, &test.model, items, n, &cancel, &error));
+			assert_false(runner_run(runner, &test.model, items, n, &control, &error));
 			assert_int_equal(error.code, ERR_CANCELLED);
 		}
 		atomic_store(&cancel, false);
 		assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &cancel), 0);
-		assert_false(runner_embed(runner, &test.model, many, COUNT(many), &cancel, &error));
+		assert_false(runner_run(runner, &test.model, many, COUNT(many), &control, &error));
 		assert_int_equal(error.code, ERR_CANCELLED);
 		pthread_join(thread, NULL);
 		atomic_store(&cancel, false);
-		TEST_MUST(runner_embed(runner, &test.model, items, 4, &cancel, &error), error);
+		TEST_MUST(runner_run(runner, &test.model, items, 4, &control, &error), error);
 		runner_free(runner);
 		team_destroy(team);
 	}
