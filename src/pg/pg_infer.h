@@ -337,8 +337,8 @@ extern bool		request_done(Request *request); /* without waiting */
 extern void		request_wait(Request *request); /* throws the request's error, or the cancel */
 /* Waits until it is done, or there is enough: asked whenever the engine wakes this backend.  Throws the cancel. */
 extern void request_wait_for(Request *request, bool (*enough)(void *argument), void *argument);
-extern bool		request_outcome(Request *request, Error *error); /* throws the cancel only */
-extern void		request_end(Request *request);					 /* frees slot and payload */
+extern bool request_outcome(Request *request, Error *error); /* throws the cancel only */
+extern void request_end(Request *request);					 /* frees slot and payload */
 
 /* Begin, submit, wait, end: for the kinds without a payload. */
 extern void request_run(ModelHandle *handle, RequestKind kind);

@@ -73,7 +73,8 @@ log_probability(const Kernels *kernels, float *z, int n, int32_t target)
 }
 
 void
-probabilities_top(const Kernels *kernels, float *z, int n, int k, float *probabilities, int32_t *ids)
+probabilities_top(const Kernels *kernels, float *z, int n, int k, float *probabilities,
+				  int32_t *ids)
 {
 	largest(z, n, k, ids);
 	kernels->softmax(z, n, 1, n);

@@ -14,7 +14,7 @@ extern float log_probability(const Kernels *kernels, float *z, int n, int32_t ta
 /* The k largest of n probabilities, softmax(z), largest first, and where they are; of equal logits the first
  * counts as larger.  z becomes its softmax.  1 <= k <= n. */
 extern void probabilities_top(const Kernels *kernels, float *z, int n, int k, float *probabilities,
-					   int32_t *ids);
+							  int32_t *ids);
 
 /* The indices of the k largest of n numbers, largest first; of equal ones the first.  1 <= k <= n. */
 extern void largest(const float *x, int n, int k, int32_t *indices);
