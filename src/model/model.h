@@ -282,8 +282,9 @@ typedef struct Model
 	int	 layer_size;	 /* of hidden_states: another where OPT projects */
 	int	 embedding_size; /* of inputs_embeds */
 	int	 n_layers;
-	int	 n_heads;			 /* of head_mask; 0: the family takes none */
-	bool head_mask_by_layer; /* head_mask must name the layers (OPT) */
+	int	 n_heads;				/* of head_mask; 0: the family takes none */
+	bool head_mask_by_layer;	/* head_mask must name the layers (OPT) */
+	bool takes_cross_head_mask; /* and ignores it, as Transformers' class does */
 	int	 vocab_size;
 	int	 type_vocab_size;		   /* 0: the family takes no token_type_ids */
 	int	 shape_vocab_size;		   /* RoCBert; 0 elsewhere: it takes none */

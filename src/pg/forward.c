@@ -16,6 +16,7 @@
 #include "utils/lsyscache.h"
 
 #include "pg/forward.h"
+#include "pg/json_array.h"
 
 /* IntArray, FloatArray and DoubleArray alike. */
 typedef struct AnyArray
@@ -40,7 +41,7 @@ typedef struct Argument
 #field, offsetof(ForwardInputs, field), element                                            \
 	}
 
-/* infer.forward's arrays, from its second argument on. */
+/* infer.forward's arrays, in its order. */
 static const Argument arguments[] = {
 	ARGUMENT(input_ids, INT4OID),
 	ARGUMENT(attention_mask, FLOAT4OID),
@@ -66,15 +67,19 @@ static const Argument arguments[] = {
 	ARGUMENT(attack_token_type_ids, INT4OID),
 	ARGUMENT(attack_input_shape_ids, INT4OID),
 	ARGUMENT(attack_input_pronunciation_ids, INT4OID),
+	ARGUMENT(cross_attn_head_mask, FLOAT4OID),
 };
 
+/* infer.forward's arguments; its last array came later. */
 enum
 {
 	FIRST_ARRAY = 1,
-	PAST = FIRST_ARRAY + lengthof(arguments),
+	N_FIRST_ARRAYS = lengthof(arguments) - 1,
+	PAST = FIRST_ARRAY + N_FIRST_ARRAYS,
 	USE_CACHE,
 	OUTPUT_HIDDEN_STATES,
-	OUTPUT_ATTENTIONS
+	OUTPUT_ATTENTIONS,
+	LAST_ARRAY
 };
 
 /* The arrays of infer.output, in its order. */
@@ -141,26 +146,79 @@ read_array(AnyArray *array, const Argument *argument, ArrayType *value)
 }
 
 static void
+read_past(ForwardInputs *inputs, bytea *past)
+{
+	inputs->past = (const uint8_t *) VARDATA(past);
+	inputs->past_size = VARSIZE(past) - VARHDRSZ;
+}
+
+static void
 read_arguments(ForwardInputs *inputs, FunctionCallInfo fcinfo)
 {
 	*inputs = (ForwardInputs){.use_cache = -1};
 	for (int i = 0; i < lengthof(arguments); i++)
-		if (!PG_ARGISNULL(FIRST_ARRAY + i))
-			read_array(input_array(inputs, &arguments[i]), &arguments[i],
-					   PG_GETARG_ARRAYTYPE_P(FIRST_ARRAY + i));
-	if (!PG_ARGISNULL(PAST))
 	{
-		bytea *past = PG_GETARG_BYTEA_P(PAST);
+		int at = i < N_FIRST_ARRAYS ? FIRST_ARRAY + i : LAST_ARRAY;
 
-		inputs->past = (const uint8_t *) VARDATA(past);
-		inputs->past_size = VARSIZE(past) - VARHDRSZ;
+		if (!PG_ARGISNULL(at))
+			read_array(input_array(inputs, &arguments[i]), &arguments[i],
+					   PG_GETARG_ARRAYTYPE_P(at));
 	}
+	if (!PG_ARGISNULL(PAST))
+		read_past(inputs, PG_GETARG_BYTEA_P(PAST));
 	if (!PG_ARGISNULL(USE_CACHE))
 		inputs->use_cache = PG_GETARG_BOOL(USE_CACHE);
 	inputs->output_hidden_states =
 		!PG_ARGISNULL(OUTPUT_HIDDEN_STATES) && PG_GETARG_BOOL(OUTPUT_HIDDEN_STATES);
 	inputs->output_attentions =
 		!PG_ARGISNULL(OUTPUT_ATTENTIONS) && PG_GETARG_BOOL(OUTPUT_ATTENTIONS);
+}
+
+/* One argument out of an object that has them by name. */
+static void
+read_json_argument(ForwardInputs *inputs, const char *name, const JsonbValue *value)
+{
+	if (value->type == jbvNull)
+		return;
+	for (int i = 0; i < lengthof(arguments); i++)
+		if (strcmp(arguments[i].name, name) == 0)
+		{
+			read_array(input_array(inputs, &arguments[i]), &arguments[i],
+					   json_array(name, value, arguments[i].element));
+			return;
+		}
+	if (strcmp(name, "past") == 0)
+		read_past(inputs, json_bytea(name, value));
+	else if (strcmp(name, "use_cache") == 0)
+		inputs->use_cache = json_boolean(name, value);
+	else if (strcmp(name, "output_hidden_states") == 0)
+		inputs->output_hidden_states = json_boolean(name, value);
+	else if (strcmp(name, "output_attentions") == 0)
+		inputs->output_attentions = json_boolean(name, value);
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_PARAMETER), errmsg("unrecognized argument \"%s\"", name),
+				 errhint("The arguments are those of infer.forward, by name.")));
+}
+
+static void
+read_json_arguments(ForwardInputs *inputs, Jsonb *object)
+{
+	JsonbIterator	  *iterator = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken token;
+	JsonbValue		   key, value;
+
+	*inputs = (ForwardInputs){.use_cache = -1};
+	if (!JB_ROOT_IS_OBJECT(object))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("arguments must be a JSON object, but are %s",
+							   JB_ROOT_IS_SCALAR(object) ? "a single value" : "an array")));
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+		if (token == WJB_KEY)
+		{
+			JsonbIteratorNext(&iterator, &value, true);
+			read_json_argument(inputs, pnstrdup(key.val.string.val, key.val.string.len), &value);
+		}
 }
 
 /* ---- the payload ---- */
@@ -348,6 +406,16 @@ infer_forward(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	read_arguments(&inputs, fcinfo);
+	PG_RETURN_DATUM(forward(fcinfo, model_handle(PG_GETARG_INFER_MODEL(0)), &inputs));
+}
+
+PG_FUNCTION_INFO_V1(infer_forward_json);
+Datum
+infer_forward_json(PG_FUNCTION_ARGS)
+{
+	ForwardInputs inputs;
+
+	read_json_arguments(&inputs, PG_GETARG_JSONB_P(1));
 	PG_RETURN_DATUM(forward(fcinfo, model_handle(PG_GETARG_INFER_MODEL(0)), &inputs));
 }
 

@@ -91,6 +91,8 @@ refuse_arguments(const Reader *reader)
 		   refuse(reader, in->position_ids.data != NULL && model->n_positions == 0,
 				  "position_ids") &&
 		   refuse(reader, in->head_mask.data != NULL && model->n_heads == 0, "head_mask") &&
+		   refuse(reader, in->cross_attn_head_mask.data != NULL && !model->takes_cross_head_mask,
+				  "cross_attn_head_mask") &&
 		   refuse(reader, in->input_shape_ids.data != NULL && model->shape_vocab_size == 0,
 				  "input_shape_ids") &&
 		   refuse(reader,
@@ -286,11 +288,10 @@ read_mask(const Reader *reader, const char *name, const FloatArray *mask, int ke
 }
 
 static bool
-read_head_mask(const Reader *reader)
+read_head_mask(const Reader *reader, const char *name, const FloatArray *mask)
 {
-	const FloatArray *mask = &reader->inputs->head_mask;
-	const Model		 *model = reader->model;
-	int				  expected[2] = {model->n_layers, model->n_heads};
+	const Model *model = reader->model;
+	int			 expected[2] = {model->n_layers, model->n_heads};
 
 	if (mask->data == NULL)
 		return true;
@@ -302,11 +303,11 @@ read_head_mask(const Reader *reader)
 		shape_text(found, mask->dims, mask->rank);
 		return error_set(reader->error, ERR_ARGUMENT,
 						 model->head_mask_by_layer
-							 ? "head_mask has the shape %s, but must have [%d][%d]"
-							 : "head_mask has the shape %s, but must have [%d][%d] or [%d]",
-						 found, model->n_layers, model->n_heads, model->n_heads);
+							 ? "%s has the shape %s, but must have [%d][%d]"
+							 : "%s has the shape %s, but must have [%d][%d] or [%d]",
+						 name, found, model->n_layers, model->n_heads, model->n_heads);
 	}
-	return check_finite(reader, "head_mask", mask);
+	return check_finite(reader, name, mask);
 }
 
 static bool
@@ -560,7 +561,9 @@ call_read(Call *call, const Model *model, const ForwardInputs *inputs, Error *er
 		   read_past(&reader) &&
 		   read_mask(&reader, "attention_mask", &inputs->attention_mask, call->keys,
 					 &call->mask_rows) &&
-		   read_head_mask(&reader) && read_encoder(&reader) && read_labels(&reader);
+		   read_head_mask(&reader, "head_mask", &inputs->head_mask) &&
+		   read_head_mask(&reader, "cross_attn_head_mask", &inputs->cross_attn_head_mask) &&
+		   read_encoder(&reader) && read_labels(&reader);
 }
 
 ForwardInputs

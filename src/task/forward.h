@@ -37,7 +37,8 @@ typedef struct ForwardInputs
 	IntArray	input_ids, token_type_ids, position_ids;
 	FloatArray	attention_mask; /* (batch, keys) or (batch, queries, keys); fractions are allowed */
 	FloatArray	head_mask;		/* (heads) or (layers, heads) */
-	FloatArray	inputs_embeds;	/* (batch, length, embedding size) */
+	FloatArray	cross_attn_head_mask; /* likewise; RoFormer's causal LM takes it and ignores it */
+	FloatArray	inputs_embeds;		  /* (batch, length, embedding size) */
 	FloatArray	encoder_hidden_states, encoder_attention_mask;
 	IntArray	input_shape_ids, input_pronunciation_ids; /* RoCBert */
 	DoubleArray labels;

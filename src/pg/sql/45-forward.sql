@@ -43,12 +43,13 @@ CREATE FUNCTION infer.forward(model infer.model,
                               past bytea DEFAULT NULL,
                               use_cache boolean DEFAULT NULL,
                               output_hidden_states boolean DEFAULT false,
-                              output_attentions boolean DEFAULT false)
+                              output_attentions boolean DEFAULT false,
+                              cross_attn_head_mask real[] DEFAULT NULL)
     RETURNS infer.output
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME', 'infer_forward';
 COMMENT ON FUNCTION infer.forward(infer.model, integer[], real[], integer[], integer[], real[], real[], real[], real[], integer[], integer[],
                                   double precision[], integer[], integer[], integer[], integer[], real[], integer[], integer[], integer[],
-                                  integer[], real[], integer[], integer[], integer[], bytea, boolean, boolean, boolean)
+                                  integer[], real[], integer[], integer[], integer[], bytea, boolean, boolean, boolean, real[])
     IS 'calls the model''s class with arrays, batch first; pass arguments by name';
 
 CREATE FUNCTION infer.forward(model infer.model, encoding infer.encoding, output_hidden_states boolean DEFAULT false,
@@ -57,3 +58,8 @@ CREATE FUNCTION infer.forward(model infer.model, encoding infer.encoding, output
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME', 'infer_forward_encoding';
 COMMENT ON FUNCTION infer.forward(infer.model, infer.encoding, boolean, boolean)
     IS 'calls the model''s class with what infer.encode returns, as a batch of one';
+
+CREATE FUNCTION infer.forward(model infer.model, arguments jsonb)
+    RETURNS infer.output
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME', 'infer_forward_json';
+COMMENT ON FUNCTION infer.forward(infer.model, jsonb) IS 'calls the model''s class with its arguments in one object, by name';
