@@ -13,14 +13,13 @@ take(char *base, Size *used, Size n)
 	return piece;
 }
 
-static const int32 *
-take_copy(char *base, Size *used, const int32 *ids, int n)
+static const void *
+take_copy(char *base, Size *used, const void *source, Size size)
 {
-	Size   size = mul_size(n, sizeof(int32));
-	int32 *copy = ids != NULL ? take(base, used, size) : NULL;
+	void *copy = source != NULL ? take(base, used, size) : NULL;
 
 	if (copy != NULL)
-		memcpy(copy, ids, size);
+		memcpy(copy, source, size);
 	return copy;
 }
 
@@ -30,6 +29,7 @@ lay_out(char *base, const GenerationPayload *inputs)
 	const GenerationOptions *options = &inputs->options;
 	Size					 used = 0, n_outputs = options->num_return_sequences;
 	Size					 most = mul_size(options->max_new_tokens, sizeof(int32));
+	Size					 prompt = mul_size(inputs->n_prompt, sizeof(int32));
 	GenerationPayload		*payload = take(base, &used, sizeof(GenerationPayload)), counted;
 	void					*lists = take(base, &used, generation_options_size(options));
 
@@ -38,10 +38,10 @@ lay_out(char *base, const GenerationPayload *inputs)
 	*payload = *inputs;
 	if (lists != NULL)
 		generation_options_pack(options, lists, &payload->options);
-	payload->prompt = take_copy(base, &used, inputs->prompt, inputs->n_prompt);
-	payload->shape_ids = take_copy(base, &used, inputs->shape_ids, inputs->n_prompt);
-	payload->pronunciation_ids =
-		take_copy(base, &used, inputs->pronunciation_ids, inputs->n_prompt);
+	payload->prompt = take_copy(base, &used, inputs->prompt, prompt);
+	payload->shape_ids = take_copy(base, &used, inputs->shape_ids, prompt);
+	payload->pronunciation_ids = take_copy(base, &used, inputs->pronunciation_ids, prompt);
+	payload->grammar = take_copy(base, &used, inputs->grammar, inputs->grammar_size);
 	payload->outputs = take(base, &used, mul_size(n_outputs, sizeof(GenerationOutput)));
 	for (Size i = 0; i < n_outputs; i++)
 	{

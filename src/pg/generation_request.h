@@ -31,6 +31,8 @@ typedef struct GenerationPayload
 	const int32		 *prompt;			 /* (n_prompt) */
 	const int32		 *shape_ids;		 /* (n_prompt), RoCBert, or NULL */
 	const int32		 *pronunciation_ids; /* likewise */
+	const void		 *grammar;			 /* (grammar_size) task/grammar.h, or NULL */
+	Size			  grammar_size;
 	bool			  streams;			 /* the backend is woken by every token */
 	GenerationOutput *outputs;			 /* (options.num_return_sequences) */
 } GenerationPayload;

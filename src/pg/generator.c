@@ -6,6 +6,7 @@
  * copied to the requests' payloads, and then those sessions are woken that stream.
  */
 #include "pg/generator.h"
+#include "pg/constraints.h"
 #include "pg/generation_request.h"
 
 #include "miscadmin.h"
@@ -20,6 +21,7 @@ typedef struct Running
 	Slot	 *slot;
 	Resident *resident;
 	Decoding *decoding; /* NULL: waits for cache */
+	ConstraintUse *constraint; /* of its grammar, once it has been looked at */
 } Running;
 
 static EngineShared *shared;
@@ -72,6 +74,7 @@ generator_forget(const Model *model)
 {
 	if (decoder != NULL)
 		decoder_forget(decoder, model);
+	constraints_forget(model);
 }
 
 bool
@@ -102,6 +105,8 @@ forget(int index)
 		decoder_end(decoder, request->decoding);
 	else
 		n_waiting--;
+	if (request->constraint != NULL)
+		constraint_release(request->constraint);
 	request->resident->n_active--;
 	n_running--;
 	memmove(&running[index], &running[index + 1], (n_running - index) * sizeof(Running));
@@ -124,6 +129,7 @@ generator_stop(const Error *error)
 			queue_finish(&slot, 1);
 		}
 	}
+	constraints_clear();
 	if (decoder == NULL)
 		return;
 	show();
@@ -133,18 +139,9 @@ generator_stop(const Error *error)
 
 /* ---- requests come and go ---- */
 
-/* The tokenizer of a model, opened when it is needed first. */
-static bool
-open_tokenizer(Resident *resident, Error *error)
-{
-	if (!resident->has_tokenizer)
-		resident->has_tokenizer = tokenizer_open(&resident->tokenizer, &resident->image, error);
-	return resident->has_tokenizer;
-}
-
 /* What the core is to compute for a request. */
 static bool
-make_inputs(const Running *request, DecodingInputs *inputs, Error *error)
+make_inputs(Running *request, DecodingInputs *inputs, Error *error)
 {
 	const GenerationPayload *payload = request->slot->payload;
 	Resident				*resident = request->resident;
@@ -162,10 +159,17 @@ make_inputs(const Running *request, DecodingInputs *inputs, Error *error)
 						 payload->n_prompt);
 	if (payload->options.n_stop > 0)
 	{
-		if (!open_tokenizer(resident, error))
+		if (!resident_open_tokenizer(resident, error))
 			return false;
 		inputs->generation.tokenizer = &resident->tokenizer;
 	}
+	if (payload->grammar != NULL && request->constraint == NULL)
+		request->constraint = constraint_acquire(resident, payload->grammar, payload->grammar_size,
+												 payload->options.max_new_tokens, error);
+	if (payload->grammar != NULL && request->constraint == NULL)
+		return false;
+	if (request->constraint != NULL)
+		inputs->generation.constraint = constraint_of_use(request->constraint);
 	return true;
 }
 

@@ -346,6 +346,14 @@ begin_load(int index, bool preload, Error *error)
 	return true;
 }
 
+bool
+resident_open_tokenizer(Resident *resident, Error *error)
+{
+	if (!resident->has_tokenizer)
+		resident->has_tokenizer = tokenizer_open(&resident->tokenizer, &resident->image, error);
+	return resident->has_tokenizer;
+}
+
 void
 resident_want(int entry)
 {

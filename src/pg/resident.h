@@ -27,6 +27,9 @@ extern void residents_init(int engine, const Kernels *kernels, Runner *runner);
 /* The model of a registry entry, or NULL when this engine doesn't have it. */
 extern Resident *resident_find(int entry);
 
+/* Opens its tokenizer, unless that has been done. */
+extern bool resident_open_tokenizer(Resident *resident, Error *error);
+
 /* Asks for a model.  Its load begins now, or later when another one runs or room has to be made first: ask
  * again then.  A failure fails the requests that wait for it. */
 extern void resident_want(int entry);
