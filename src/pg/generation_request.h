@@ -33,8 +33,8 @@ typedef struct GenerationPayload
 	const int32		 *pronunciation_ids; /* likewise */
 	const void		 *grammar;			 /* (grammar_size) task/grammar.h, or NULL */
 	Size			  grammar_size;
-	bool			  streams;			 /* the backend is woken by every token */
-	GenerationOutput *outputs;			 /* (options.num_return_sequences) */
+	bool			  streams; /* the backend is woken by every token */
+	GenerationOutput *outputs; /* (options.num_return_sequences) */
 } GenerationPayload;
 
 /* Bytes of a payload with these inputs, whose outputs are not looked at. */

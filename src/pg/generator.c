@@ -18,9 +18,9 @@
 
 typedef struct Running
 {
-	Slot	 *slot;
-	Resident *resident;
-	Decoding *decoding; /* NULL: waits for cache */
+	Slot		  *slot;
+	Resident	  *resident;
+	Decoding	  *decoding;   /* NULL: waits for cache */
 	ConstraintUse *constraint; /* of its grammar, once it has been looked at */
 } Running;
 

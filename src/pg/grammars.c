@@ -62,8 +62,7 @@ convert_container(JsonbContainer *container)
 		JsonMember *member = &members[result->n];
 
 		if (token == WJB_KEY)
-			member->key =
-				utf8_copy(item.val.string.val, item.val.string.len, &member->key_length);
+			member->key = utf8_copy(item.val.string.val, item.val.string.len, &member->key_length);
 		else if (token == WJB_VALUE || token == WJB_ELEM)
 		{
 			member->value = convert_value(&item);
@@ -94,8 +93,7 @@ convert_value(JsonbValue *value)
 			break;
 		case jbvString:
 			result->type = JSON_TYPE_STRING;
-			result->text =
-				utf8_copy(value->val.string.val, value->val.string.len, &result->length);
+			result->text = utf8_copy(value->val.string.val, value->val.string.len, &result->length);
 			break;
 		default:
 			return convert_container(value->val.binary.data);
@@ -141,8 +139,8 @@ grammar_from_choices(ArrayType *choices)
 
 	deconstruct_array(choices, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &n);
 	if (n == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("choices must not be empty")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("choices must not be empty")));
 	texts = palloc(sizeof(char *) * n);
 	for (int i = 0; i < n; i++)
 	{
@@ -155,10 +153,9 @@ grammar_from_choices(ArrayType *choices)
 							errdetail("Element %d is NULL.", i + 1)));
 		utf8 = text_to_utf8(DatumGetTextPP(values[i]), &length);
 		if (length == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("choices must not contain an empty string"),
-					 errdetail("Element %d is empty.", i + 1)));
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("choices must not contain an empty string"),
+							errdetail("Element %d is empty.", i + 1)));
 		texts[i] = pnstrdup(utf8, length);
 	}
 	return grammar_of_texts(texts, n);
@@ -337,12 +334,13 @@ schema_of_type(Oid type, int32 typmod, const char *field)
 		return schema_of_enum(base);
 	if (type_is_rowtype(base))
 		return schema_of_row(base, typmod);
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("column \"%s\" has type %s, which generated rows can't have", field,
-					format_type_be(type)),
-			 errhint("Columns may be booleans, numbers, strings, dates and times, uuid, json, enums, "
-					 "and arrays and composite types of these.")));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		 errmsg("column \"%s\" has type %s, which generated rows can't have", field,
+				format_type_be(type)),
+		 errhint("Columns may be booleans, numbers, strings, dates and times, uuid, json, enums, "
+				 "and arrays and composite types of these.")));
 }
 
 static JsonValue *
