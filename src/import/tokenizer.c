@@ -11,6 +11,7 @@
 
 #include "import/tokenizer_components.h"
 #include "import/tokenizer_config.h"
+#include "import/tokenizer_spm.h"
 #include "import/tokenizer_vocab.h"
 
 /* From tokenizer.json. */
@@ -102,6 +103,22 @@ compile_vocab(TokenizerBuild *build, const TokenizerConfig *config, const char *
 		   (class->class != CLASS_ROCBERT || rocbert_load(build, directory, error));
 }
 
+/* From a SentencePiece model. */
+static bool
+compile_spm(TokenizerBuild *build, const TokenizerConfig *config, const char *directory,
+			const Node *root, bool fast, bool *found, Error *error)
+{
+	Spm spm;
+
+	if (!spm_load(&spm, spm_class(config->class), config, build, directory, found, error))
+		return false;
+	if (!*found)
+		return true;
+	return fast ? spm_fast(build, &spm, root, error)
+				: node_error(&spm.at, error, ERR_UNSUPPORTED,
+							 "the slow class \"%s\" is not supported", config->class_name);
+}
+
 static bool
 compile(TokenizerBuild *build, const TokenizerConfig *config, const char *directory,
 		const TokenizerOptions *options, bool *found, Error *error)
@@ -119,6 +136,8 @@ compile(TokenizerBuild *build, const TokenizerConfig *config, const char *direct
 		*found = true;
 		result = compile_fast(build, config, &root, error);
 	}
+	else if (spm_class(config->class))
+		result = compile_spm(build, config, directory, &root, fast, found, error);
 	else
 		result = compile_vocab(build, config, directory, &root, fast, found, error);
 	json_decref(root.value);

@@ -6,10 +6,14 @@
  */
 #include "import/tokenizer_config.h"
 #include "import/tokenizer_components.h"
+#include "import/tokenizer_spm.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What a file may ask for of tokens that a class makes up itself. */
+#define MAX_EXTRA_IDS 65536
 
 typedef struct ClassEntry
 {
@@ -17,6 +21,7 @@ typedef struct ClassEntry
 	const char *model_type;
 	TokenizerClass class;
 	const char *special[SPECIAL_TOKENS]; /* defaults, in the order of SpecialToken */
+	uint32_t	own;					 /* OWN_* */
 } ClassEntry;
 
 #define BERT_SPECIAL                                                                               \
@@ -34,27 +39,84 @@ typedef struct ClassEntry
 		"<|endoftext|>", NULL, NULL, NULL, NULL, "<|endoftext|>", "<|endoftext|>"                  \
 	}
 
+#define ALBERT_SPECIAL                                                                             \
+	{                                                                                              \
+		"<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]", "[CLS]", "[SEP]"                             \
+	}
+
+#define LLAMA_SPECIAL                                                                              \
+	{                                                                                              \
+		"<unk>", NULL, NULL, NULL, NULL, "<s>", "</s>"                                             \
+	}
+
+#define T5_SPECIAL                                                                                 \
+	{                                                                                              \
+		"<unk>", NULL, NULL, "<pad>", NULL, NULL, "</s>"                                           \
+	}
+
 static const ClassEntry classes[] = {
-	{"Bert", "bert", CLASS_BERT, BERT_SPECIAL},
-	{"ConvBert", "convbert", CLASS_BERT, BERT_SPECIAL},
-	{"DistilBert", "distilbert", CLASS_BERT, BERT_SPECIAL},
-	{"Electra", "electra", CLASS_BERT, BERT_SPECIAL},
-	{"LayoutLM", "layoutlm", CLASS_BERT, BERT_SPECIAL},
-	{"Lxmert", "lxmert", CLASS_BERT, BERT_SPECIAL},
-	{"MobileBert", "mobilebert", CLASS_BERT, BERT_SPECIAL},
-	{"SqueezeBert", "squeezebert", CLASS_BERT, BERT_SPECIAL},
-	{"RoCBert", "roc_bert", CLASS_ROCBERT, BERT_SPECIAL},
-	{"RoFormer", "roformer", CLASS_ROFORMER, BERT_SPECIAL},
-	{"GPT2", "gpt2", CLASS_GPT2, GPT2_SPECIAL},
-	{"GPT2", "opt", CLASS_GPT2, GPT2_SPECIAL},
-	{"Roberta", "roberta", CLASS_ROBERTA, ROBERTA_SPECIAL},
-	{"Roberta", "roberta-prelayernorm", CLASS_ROBERTA, ROBERTA_SPECIAL},
-	{"Roberta", "mega", CLASS_ROBERTA, ROBERTA_SPECIAL},
-	{"Bart", "bart", CLASS_ROBERTA, ROBERTA_SPECIAL},
-	{"Longformer", "longformer", CLASS_ROBERTA, ROBERTA_SPECIAL},
+	{"Bert", "bert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"ConvBert", "convbert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"DistilBert", "distilbert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"Electra", "electra", CLASS_BERT, BERT_SPECIAL, 0},
+	{"LayoutLM", "layoutlm", CLASS_BERT, BERT_SPECIAL, 0},
+	{"Lxmert", "lxmert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"MobileBert", "mobilebert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"SqueezeBert", "squeezebert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"RoCBert", "roc_bert", CLASS_ROCBERT, BERT_SPECIAL, 0},
+	{"RoFormer", "roformer", CLASS_ROFORMER, BERT_SPECIAL, 0},
+	{"GPT2", "gpt2", CLASS_GPT2, GPT2_SPECIAL, 0},
+	{"GPT2", "opt", CLASS_GPT2, GPT2_SPECIAL, 0},
+	{"Roberta", "roberta", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK_LSTRIP},
+	{"Roberta", "roberta-prelayernorm", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK_LSTRIP},
+	{"Roberta", "mega", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK_LSTRIP},
+	{"Bart", "bart", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK_LSTRIP},
+	{"Longformer", "longformer", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK_LSTRIP},
+	{"T5", "t5", CLASS_T5, T5_SPECIAL, 0},
+	{"T5", "mt5", CLASS_T5, T5_SPECIAL, 0},
+	{"T5", "umt5", CLASS_T5, T5_SPECIAL, 0},
+	{"T5", "longt5", CLASS_T5, T5_SPECIAL, 0},
+	{"T5", "switch_transformers", CLASS_T5, T5_SPECIAL, 0},
+	{"XLMRoberta", "xlm-roberta", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL,
+	 OWN_MASK_LSTRIP | OWN_MASK_NORMALIZED},
+	{"XLMRoberta", "xlm-roberta-xl", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL,
+	 OWN_MASK_LSTRIP | OWN_MASK_NORMALIZED},
+	{"XLMRoberta", "xmod", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL,
+	 OWN_MASK_LSTRIP | OWN_MASK_NORMALIZED},
+	{"Albert", "albert", CLASS_ALBERT, ALBERT_SPECIAL, OWN_MASK_LSTRIP},
+	{"Llama", "llama", CLASS_LLAMA, LLAMA_SPECIAL, 0},
+	{"Llama", "mistral", CLASS_LLAMA, LLAMA_SPECIAL, 0},
+	{"Llama", "mixtral", CLASS_LLAMA, LLAMA_SPECIAL, 0},
+	{"Camembert", "camembert", CLASS_CAMEMBERT, ROBERTA_SPECIAL, OWN_MASK_LSTRIP},
+	{"XLNet",
+	 "xlnet",
+	 CLASS_XLNET,
+	 {"<unk>", "<cls>", "<sep>", "<pad>", "<mask>", "<s>", "</s>"},
+	 OWN_MASK_LSTRIP | OWN_MASK_NORMALIZED},
+	{"DebertaV2",
+	 "deberta-v2",
+	 CLASS_DEBERTA_V2,
+	 {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "[CLS]", "[SEP]"},
+	 0},
+	{"BigBird",
+	 "big_bird",
+	 CLASS_BIG_BIRD,
+	 {"<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]", "<s>", "</s>"},
+	 OWN_MASK_LSTRIP | OWN_ALL_NORMALIZED},
+	{"Pegasus",
+	 "pegasus",
+	 CLASS_PEGASUS,
+	 {"<unk>", NULL, NULL, "<pad>", "<mask_2>", NULL, "</s>"},
+	 0},
+	{"Pegasus",
+	 "bigbird_pegasus",
+	 CLASS_PEGASUS,
+	 {"<unk>", NULL, NULL, "<pad>", "<mask_2>", NULL, "</s>"},
+	 0},
+	{"MBart", "mbart", CLASS_MBART, ROBERTA_SPECIAL, OWN_MASK_LSTRIP | OWN_MASK_NORMALIZED},
 };
 
-static const ClassEntry generic = {"PreTrained", NULL, CLASS_GENERIC, {NULL}};
+static const ClassEntry generic = {"PreTrained", NULL, CLASS_GENERIC, {NULL}, 0};
 
 static const char *const special_keys[SPECIAL_TOKENS] = {
 	"unk_token", "cls_token", "sep_token", "pad_token", "mask_token", "bos_token", "eos_token"};
@@ -123,6 +185,27 @@ config_bool(const TokenizerConfig *config, const char *key, bool fallback, bool 
 }
 
 static bool
+read_spm_options(TokenizerConfig *config, Error *error)
+{
+	size_t length;
+
+	config->extra_ids = 100;
+	config->offset = 103;
+	config->source_language = "en_XX";
+	return config_bool(config, "legacy", true, &config->legacy, error) &&
+		   config_bool(config, "keep_accents", false, &config->keep_accents, error) &&
+		   config_bool(config, "remove_space", true, &config->remove_space, error) &&
+		   config_bool(config, "add_eos_token", false, &config->add_eos_token, error) &&
+		   config_bool(config, "split_by_punct", false, &config->split_by_punct, error) &&
+		   (!config->config.value || (node_find_int(&config->config, "extra_ids", 100, 0,
+													MAX_EXTRA_IDS, &config->extra_ids, error) &&
+									  node_find_int(&config->config, "offset", 103, 2,
+													MAX_EXTRA_IDS, &config->offset, error) &&
+									  node_find_string(&config->config, "src_lang", "en_XX",
+													   &config->source_language, &length, error)));
+}
+
+static bool
 read_options(TokenizerConfig *config, const TokenizerOptions *options, Error *error)
 {
 	Node   node;
@@ -131,14 +214,19 @@ read_options(TokenizerConfig *config, const TokenizerOptions *options, Error *er
 
 	config->strip_accents = -1;
 	config->model_max_length = -1;
-	if (!config_bool(config, "do_lower_case", true, &config->do_lower_case, error) ||
+	bool lowers = config->class != CLASS_XLNET && config->class != CLASS_DEBERTA_V2;
+
+	if (!config_bool(config, "do_lower_case", lowers, &config->do_lower_case, error) ||
 		!config_bool(config, "do_basic_tokenize", true, &config->do_basic_tokenize, error) ||
 		!config_bool(config, "tokenize_chinese_chars", true, &config->tokenize_chinese_chars,
 					 error) ||
 		!config_bool(config, "add_prefix_space", false, &config->add_prefix_space, error) ||
-		!config_bool(config, "add_bos_token", false, &config->add_bos_token, error) ||
+		!config_bool(config, "add_bos_token", config->class == CLASS_LLAMA, &config->add_bos_token,
+					 error) ||
 		!config_bool(config, "trim_offsets", true, &config->trim_offsets, error) ||
-		!config_bool(config, "clean_up_tokenization_spaces", true, &config->clean_up, error))
+		!config_bool(config, "clean_up_tokenization_spaces", config->class != CLASS_LLAMA,
+					 &config->clean_up, error) ||
+		!read_spm_options(config, error))
 		return false;
 	if (options->do_lower_case >= 0)
 		config->do_lower_case = options->do_lower_case != 0;
@@ -163,26 +251,6 @@ read_options(TokenizerConfig *config, const TokenizerOptions *options, Error *er
 	return true;
 }
 
-bool
-tokenizer_config_load(TokenizerConfig *config, const char *directory,
-					  const TokenizerOptions *options, Error *error)
-{
-	const ClassEntry *entry;
-
-	*config = (TokenizerConfig){0};
-	if (!node_load(directory, "tokenizer_config.json", JSON_DECODE_INT_AS_REAL, &config->config,
-				   error) ||
-		!node_load(directory, "special_tokens_map.json", 0, &config->special_tokens, error) ||
-		!node_load(directory, "added_tokens.json", 0, &config->added_tokens, error) ||
-		!node_load(directory, "config.json", JSON_DECODE_INT_AS_REAL, &config->model, error) ||
-		!choose_class(config, &entry, &config->class_name, error) ||
-		!read_options(config, options, error))
-		return false;
-	config->class = entry->class;
-	config->defaults = entry->special;
-	return true;
-}
-
 void
 tokenizer_config_free(TokenizerConfig *config)
 {
@@ -190,6 +258,7 @@ tokenizer_config_free(TokenizerConfig *config)
 	json_decref(config->special_tokens.value);
 	json_decref(config->added_tokens.value);
 	json_decref(config->model.value);
+	json_decref(config->additional.value);
 }
 
 bool
@@ -241,12 +310,54 @@ find_special(const TokenizerConfig *config, const char *key, Node *node, bool *f
 	bool		modern = json_object_get(own->value, "added_tokens_decoder") != NULL;
 
 	*found = true;
+	*node = (Node){.parent = own, .key = key};
 	if (map->value && !modern && json_object_get(map->value, key))
 		return node_find(map, key, node, error);
 	if (own->value && json_object_get(own->value, key))
 		return node_find(own, key, node, error);
 	*found = false;
 	return true;
+}
+
+/* additional_special_tokens as the class has them. */
+static bool
+gather_additional(TokenizerConfig *config, Error *error)
+{
+	Node   list;
+	bool   found;
+	size_t n;
+
+	if (!find_special(config, "additional_special_tokens", &list, &found, error))
+		return false;
+	config->additional = list;
+	config->additional.value = NULL;
+	found &= list.value != NULL;
+	if (found && !node_array(&list, &n, error))
+		return false;
+	config->additional.value = found ? json_copy(list.value) : json_array();
+	return config->additional.value
+			   ? spm_additional(config, config->additional.value, found, &list, error)
+			   : error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
+}
+
+bool
+tokenizer_config_load(TokenizerConfig *config, const char *directory,
+					  const TokenizerOptions *options, Error *error)
+{
+	const ClassEntry *entry;
+
+	*config = (TokenizerConfig){0};
+	if (!node_load(directory, "tokenizer_config.json", JSON_DECODE_INT_AS_REAL, &config->config,
+				   error) ||
+		!node_load(directory, "special_tokens_map.json", 0, &config->special_tokens, error) ||
+		!node_load(directory, "added_tokens.json", 0, &config->added_tokens, error) ||
+		!node_load(directory, "config.json", JSON_DECODE_INT_AS_REAL, &config->model, error) ||
+		!choose_class(config, &entry, &config->class_name, error))
+		return false;
+	config->class = entry->class;
+	config->defaults = entry->special;
+	config->own = entry->own;
+	return read_options(config, options, error) && gather_additional(config, error);
 }
 
 typedef struct Numbered
@@ -306,16 +417,14 @@ tokenizer_config_special(const TokenizerConfig *config, const BuildString *strin
 	*special = *named = false;
 	for (int i = 0; i <= SPECIAL_TOKENS; i++)
 	{
-		const char *key = i < SPECIAL_TOKENS ? special_keys[i] : "additional_special_tokens";
-		Node		node;
-		BuildAdded	added;
-		bool		found;
-		size_t		n = 1;
+		Node	   node = config->additional;
+		BuildAdded added;
+		bool	   found = true;
+		size_t	   n = 1;
 
-		if (!find_special(config, key, &node, &found, error))
+		if (i < SPECIAL_TOKENS && !find_special(config, special_keys[i], &node, &found, error))
 			return false;
-		if (!found && i < SPECIAL_TOKENS && config->defaults[i] &&
-			strlen(config->defaults[i]) == string->length &&
+		if (!found && config->defaults[i] && strlen(config->defaults[i]) == string->length &&
 			memcmp(config->defaults[i], string->bytes, string->length) == 0)
 			*special = *named = true;
 		if (!found || !node.value || (i == SPECIAL_TOKENS && !node_array(&node, &n, error)))
@@ -402,7 +511,6 @@ add_special(TokenizerBuild *build, const Node *node, const BuildAdded *added, bo
 static bool
 add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *error)
 {
-	Node   list;
 	bool   found;
 	size_t n;
 
@@ -412,7 +520,8 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 		const char	*fallback = config->defaults[kind];
 		BuildAdded	 added = {.id = -1, .special = true};
 		Node		 node;
-		bool		 takes_spaces;
+		uint32_t	 own;
+		bool		 replace;
 
 		if (!find_special(config, special_keys[kind], &node, &found, error))
 			return false;
@@ -426,11 +535,16 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 		else if (!read_special(&node, &added, error))
 			return false;
 		if (added.content.length == 0)
-			continue; /* A mask token that is only named takes the spaces before it. */
-		takes_spaces = config->class == CLASS_ROBERTA && kind == SPECIAL_MASK &&
-					   (!found || json_is_string(node.value));
-		added.lstrip |= takes_spaces;
-		if (!add_special(build, &node, &added, takes_spaces && !found, error))
+			continue;
+		own = !found || json_is_string(node.value) ? config->own : 0;
+		if (kind == SPECIAL_MASK)
+		{
+			added.lstrip |= (own & OWN_MASK_LSTRIP) != 0;
+			added.normalized |= (own & OWN_MASK_NORMALIZED) != 0;
+		}
+		added.normalized |= (own & OWN_ALL_NORMALIZED) != 0;
+		replace = !found && (kind == SPECIAL_MASK ? own : own & OWN_ALL_NORMALIZED) != 0;
+		if (!add_special(build, &node, &added, replace, error))
 			return false;
 		build->special[kind] =
 			(BuildString){arena_strndup(build->arena, added.content.bytes, added.content.length),
@@ -438,15 +552,13 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 		if (!build->special[kind].bytes)
 			return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
 	}
-	if (!find_special(config, "additional_special_tokens", &list, &found, error))
-		return false;
-	if (!found || !list.value)
+	if (!config->additional.value)
 		return true;
-	if (!node_array(&list, &n, error))
+	if (!node_array(&config->additional, &n, error))
 		return false;
 	for (size_t i = 0; i < n; i++)
 	{
-		Node	   node = node_element(&list, i);
+		Node	   node = node_element(&config->additional, i);
 		BuildAdded added;
 
 		if (!read_special(&node, &added, error) || !add_special(build, &node, &added, false, error))

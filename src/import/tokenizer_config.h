@@ -13,8 +13,25 @@ typedef enum TokenizerClass
 	CLASS_GPT2,
 	CLASS_ROBERTA,
 	CLASS_ROCBERT,
-	CLASS_ROFORMER
+	CLASS_ROFORMER,
+	/* of a SentencePiece model */
+	CLASS_T5,
+	CLASS_XLM_ROBERTA,
+	CLASS_ALBERT,
+	CLASS_LLAMA,
+	CLASS_CAMEMBERT,
+	CLASS_XLNET,
+	CLASS_DEBERTA_V2,
+	CLASS_BIG_BIRD,
+	CLASS_PEGASUS,
+	CLASS_MBART
 } TokenizerClass;
+
+/* How a class makes special tokens of strings: its mask takes the spaces before it, its mask is found in normalized
+ * text, so are all of them. */
+#define OWN_MASK_LSTRIP 0x1
+#define OWN_MASK_NORMALIZED 0x2
+#define OWN_ALL_NORMALIZED 0x4
 
 /* The files of a directory that configure its tokenizer.  Owns the documents. */
 typedef struct TokenizerConfig
@@ -26,12 +43,18 @@ typedef struct TokenizerConfig
 	TokenizerClass class;
 	const char		  *class_name; /* as the files have it; "" when they have none */
 	const char *const *defaults;   /* the class's special tokens, SPECIAL_TOKENS of them */
+	uint32_t		   own;		   /* OWN_* */
+	Node			   additional; /* additional_special_tokens, the class's own included */
 
-	bool	do_lower_case, do_basic_tokenize, tokenize_chinese_chars;
-	int		strip_accents; /* -1: null */
-	bool	add_prefix_space, add_bos_token, trim_offsets;
-	bool	clean_up;
-	int64_t model_max_length; /* -1: none */
+	bool do_lower_case, do_basic_tokenize, tokenize_chinese_chars;
+	int	 strip_accents; /* -1: null */
+	bool add_prefix_space, add_bos_token, trim_offsets;
+	bool clean_up;
+	/* of the classes with a SentencePiece model */
+	bool		legacy, keep_accents, remove_space, add_eos_token, split_by_punct;
+	int64_t		extra_ids, offset;
+	const char *source_language;
+	int64_t		model_max_length; /* -1: none */
 } TokenizerConfig;
 
 /* Reads them all; absent files leave the class's defaults. */

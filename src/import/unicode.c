@@ -60,6 +60,14 @@ unicode_whitespace(uint32_t character)
 }
 
 bool
+unicode_digit(uint32_t character)
+{
+	int type = u_getIntPropertyValue((UChar32) character, UCHAR_NUMERIC_TYPE);
+
+	return type == U_NT_DECIMAL || type == U_NT_DIGIT;
+}
+
+bool
 unicode_word(uint32_t character, int version)
 {
 	const char *category = unicode_category(character, version);
