@@ -24,14 +24,15 @@ typedef struct IndexEntry
 
 typedef struct ImportBinder
 {
-	Binder		 binder;
-	const char	*prefix;
-	const char	*architecture;
-	IndexEntry	*index; /* sorted by name */
-	int			 n;
-	ImageWriter *writer;
-	Precision	 precision;
-	int64_t		 parameters;
+	Binder			   binder;
+	const char		  *prefix;
+	const char		  *architecture;
+	IndexEntry		  *index; /* sorted by name */
+	int				   n;
+	ImageWriter		  *writer;
+	const BindOptions *options;
+	int64_t			   parameters;
+	bool			   halved; /* a moving average was taken by half */
 } ImportBinder;
 
 static int
@@ -131,7 +132,7 @@ check_shape(const CheckpointTensor *tensor, const int64_t *shape, int rank, Erro
 static bool
 check_numbers(const ImportBinder *self, const CheckpointTensor *tensor, const float *values)
 {
-	float limit = self->precision == PRECISION_FP32 ? FLT_MAX : MAX_BF16;
+	float limit = self->options->precision == PRECISION_FP32 ? FLT_MAX : MAX_BF16;
 
 	for (size_t i = 0; i < tensor->count; i++)
 		if (!(fabsf(values[i]) <= limit))
@@ -167,6 +168,39 @@ read_part(ImportBinder *self, const char *part, const char *otherwise, const int
 	return true;
 }
 
+/* Whether a spec's vector is there with both directions, and one is asked for. */
+static bool
+is_half(const ImportBinder *self, const TensorSpec *spec)
+{
+	IndexEntry *entry = find_part(self, spec->parts[0]);
+
+	return self->options->forward_ema && spec->directed && entry != NULL &&
+		   entry->tensor->rank > 0 && entry->tensor->shape[0] == 2 * (int64_t) spec->rows[0];
+}
+
+/* Reads a vector with both directions, of which the first counts. */
+static bool
+read_half(ImportBinder *self, const TensorSpec *spec, int rank, float *out)
+{
+	int64_t shape[2] = {2 * (int64_t) spec->rows[0], spec->columns};
+	size_t	n = (size_t) spec->rows[0] * (size_t) spec->columns;
+	float  *both = n <= SIZE_MAX / 2 / sizeof *both ? malloc(2 * n * sizeof *both) : NULL;
+	bool	ok;
+
+	if (both == NULL)
+		return error_set(self->binder.error, ERR_MEMORY, "out of memory for tensor \"%s\"",
+						 spec->name);
+	ok = read_part(self, spec->parts[0], NULL, shape, rank, both);
+	if (ok)
+	{
+		memcpy(out, both, n * sizeof *both);
+		self->parameters -= (int64_t) n;
+		self->halved = true;
+	}
+	free(both);
+	return ok;
+}
+
 /* Reads the parts of a spec one below the other: weights (rows, columns) and bias (rows). */
 static bool
 read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bias)
@@ -179,6 +213,8 @@ read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bi
 		self->parameters += (int64_t) spec->rows[0] * spec->columns;
 		return true;
 	}
+	if (is_half(self, spec))
+		return read_half(self, spec, rank, weights);
 	for (int i = 0; i < spec->n_parts; i++)
 	{
 		int64_t shape[2] = {spec->rows[i], spec->columns};
@@ -193,8 +229,11 @@ read_parts(ImportBinder *self, const TensorSpec *spec, float *weights, float *bi
 			!replace_suffix(name, spec->parts[i], ".weight", ".bias"))
 			return error_set(self->binder.error, ERR_DATA, "tensor \"%s\" has no name for its bias",
 							 spec->parts[i]);
-		if (!read_part(self, spec->bias_name != NULL ? spec->bias_name : name, spec->bias_otherwise,
-					   shape, 1, bias))
+		if (self->options->forward_ema && spec->bias_name != NULL &&
+			find_part(self, spec->bias_name) == NULL)
+			memset(bias, 0, (size_t) spec->rows[i] * sizeof *bias);
+		else if (!read_part(self, spec->bias_name != NULL ? spec->bias_name : name,
+							spec->bias_otherwise, shape, 1, bias))
 			return false;
 		bias += spec->rows[i];
 	}
@@ -206,13 +245,13 @@ write_tensor(ImportBinder *self, const TensorSpec *spec, const float *weights, c
 			 int rows)
 {
 	Error *error = self->binder.error;
-	bool   exact = self->precision == PRECISION_FP32 || spec->compute != NULL;
+	bool   exact = self->options->precision == PRECISION_FP32 || spec->compute != NULL;
 
 	switch (spec->type)
 	{
 		case SECTION_MATRIX:
-			return image_write_matrix(self->writer, spec->name, self->precision, weights, bias,
-									  rows, spec->columns, error);
+			return image_write_matrix(self->writer, spec->name, self->options->precision, weights,
+									  bias, rows, spec->columns, error);
 		case SECTION_TABLE:
 			return image_write_table(self->writer, spec->name,
 									 exact ? PRECISION_FP32 : PRECISION_BF16, weights, rows,
@@ -318,18 +357,24 @@ list_unused(const ImportBinder *self, Arena *arena, BindReport *report, Error *e
 }
 
 bool
-import_bind(Model *model, const Checkpoint *checkpoint, ImageWriter *writer, Precision precision,
-			Arena *arena, BindReport *report, Error *error)
+import_bind(Model *model, const Checkpoint *checkpoint, ImageWriter *writer,
+			const BindOptions *options, Arena *arena, BindReport *report, Error *error)
 {
 	ImportBinder self = {.binder = {.tensor = import_tensor, .error = error},
 						 .prefix = model->family->base_prefix,
 						 .architecture = model->architecture,
 						 .writer = writer,
-						 .precision = precision};
+						 .options = options};
 
 	*report = (BindReport){0};
 	if (!build_index(&self, checkpoint, arena, error) || !model_bind(model, &self.binder))
 		return false;
+	if (options->forward_ema && !self.halved)
+		return error_set(
+			error, ERR_ARGUMENT,
+			"option forward_ema is true, but %s has no moving average of one direction "
+			"that the checkpoint has in both",
+			model->architecture);
 	report->parameters = self.parameters;
 	return list_unused(&self, arena, report, error);
 }

@@ -15,9 +15,18 @@ typedef struct BindReport
 	int	 n_unused;
 } BindReport;
 
+typedef struct BindOptions
+{
+	Precision precision;
+	/* Take the forward half of moving averages in both directions where the model's have one, and 0 for a
+	 * bias of the head that is not there: a masked language model as a causal one. */
+	bool forward_ema;
+} BindOptions;
+
 /* Has the configured model name its tensors, and packs and writes each.  A missing one is ERR_NOT_FOUND, one of
- * another shape or with a number that is not finite ERR_DATA.  The report lives in the arena. */
+ * another shape or with a number that is not finite ERR_DATA, no half to take ERR_ARGUMENT.  The report lives in
+ * the arena. */
 extern bool import_bind(Model *model, const Checkpoint *checkpoint, ImageWriter *writer,
-						Precision precision, Arena *arena, BindReport *report, Error *error);
+						const BindOptions *options, Arena *arena, BindReport *report, Error *error);
 
 #endif

@@ -22,7 +22,7 @@ static const char usage[] =
 	"  -p, --precision=PRECISION   fp32 (default), bf16 or int8\n"
 	"      --option=NAME=JSON      an option of infer.create_model: precision, architecture,\n"
 	"                              max_length, truncate, pooling, normalize, prompts, labels,\n"
-	"                              description, use_fast\n"
+	"                              description, use_fast, config, forward_ema\n"
 	"      --json                  answer in JSON, errors too\n";
 
 static const struct option long_options[] = {

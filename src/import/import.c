@@ -47,6 +47,37 @@ typedef struct Import
 
 /* ---- reading the folder ---- */
 
+/* The text of config.json, an object, with the option's keys behind its own: of a key given twice the last
+ * counts, everywhere. */
+static bool
+change_config(Import *self, bool empty)
+{
+	const char *changes = self->options->config, *end = strrchr(self->config_text, '}');
+	size_t		kept = end != NULL ? (size_t) (end - self->config_text) : 0;
+	size_t		size = kept + strlen(changes) + 2;
+	char	   *text = arena_alloc(self->arena, size, 1);
+
+	if (text == NULL)
+		return error_set(self->error, ERR_MEMORY, "out of memory for config.json");
+	snprintf(text, size, "%.*s%s%s", (int) kept, self->config_text,
+			 empty || strcmp(changes, "{}") == 0 ? "" : ",", changes + 1);
+	self->config_text = text;
+	self->config_size = strlen(text);
+	return true;
+}
+
+static json_t *
+read_object(Import *self, const char *name, const char *text, size_t size)
+{
+	json_t *json = json_parse(text, size, name, self->error);
+
+	if (json == NULL || json_is_object(json))
+		return json;
+	json_decref(json);
+	error_set(self->error, ERR_DATA, "%s does not hold a JSON object", name);
+	return NULL;
+}
+
 /* Reads a file that holds a JSON object, if it is there: *text is NULL else. */
 static bool
 read_params(Import *self, const char *name, char **text, size_t *size, Params *params)
@@ -62,12 +93,18 @@ read_params(Import *self, const char *name, char **text, size_t *size, Params *p
 	*text = file_read(self->arena, path, JSON_CONFIG_LIMIT, size, self->error);
 	if (*text == NULL)
 		return false;
-	json = json_parse(*text, *size, name, self->error);
+	json = read_object(self, name, *text, *size);
 	if (json == NULL)
 		return false;
-	ok = json_is_object(json)
-			 ? json_params(json, self->arena, params, self->error)
-			 : error_set(self->error, ERR_DATA, "%s does not hold a JSON object", name);
+	if (params == &self->config && self->options->config != NULL)
+	{
+		ok = change_config(self, json_object_size(json) == 0);
+		json_decref(json);
+		json = ok ? read_object(self, name, *text, *size) : NULL;
+		if (json == NULL)
+			return false;
+	}
+	ok = json_params(json, self->arena, params, self->error);
 	json_decref(json);
 	return ok;
 }
@@ -81,6 +118,10 @@ read_configs(Import *self)
 	if (!read_params(self, "config.json", &self->config_text, &self->config_size, &self->config) ||
 		!read_params(self, "generation_config.json", &text, &size, &self->generation))
 		return false;
+	if (self->config_text == NULL && self->options->config != NULL)
+		return error_set(self->error, ERR_NOT_FOUND,
+						 "option config is given, but directory \"%s\" has no config.json",
+						 self->folder.transformer);
 	self->has_generation = text != NULL;
 	return true;
 }
@@ -321,13 +362,14 @@ write_image(Import *self, const char *path, Precision precision, bool reference)
 {
 	ImageWriter *writer = image_writer_create(path, self->error);
 	BindReport	*tensors = &self->report->tensors;
+	BindOptions	 binding = {.precision = precision, .forward_ema = self->options->forward_ema};
 	bool		 ok;
 
 	if (writer == NULL)
 		return false;
 	ok = image_write_params(writer, "config", &self->config, self->error) &&
 		 (reference || write_settings(self, writer)) &&
-		 (!self->has_weights || import_bind(&self->model, &self->checkpoint, writer, precision,
+		 (!self->has_weights || import_bind(&self->model, &self->checkpoint, writer, &binding,
 											self->arena, tensors, self->error)) &&
 		 write_model_params(self, writer, precision, tensors->parameters);
 	if (ok)

@@ -4,6 +4,7 @@
 #include "import/options.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "import/json.h"
@@ -177,6 +178,26 @@ set_use_fast(const Setting *set)
 	return set_bool(set, &set->options->use_fast);
 }
 
+static bool
+set_config(const Setting *set)
+{
+	char *text = json_is_object(set->value) ? json_dumps(set->value, JSON_COMPACT) : NULL;
+
+	if (text == NULL)
+		return !json_is_object(set->value)
+				   ? false
+				   : error_set(set->error, ERR_MEMORY, "out of memory for options");
+	set->options->config = copy_string(set, text);
+	free(text);
+	return set->options->config != NULL;
+}
+
+static bool
+set_forward_ema(const Setting *set)
+{
+	return set_bool(set, &set->options->forward_ema);
+}
+
 static const struct
 {
 	const char *name;
@@ -193,6 +214,8 @@ static const struct
 	{"labels", "an array of strings", set_labels},
 	{"description", "a string", set_description},
 	{"use_fast", "true or false", set_use_fast},
+	{"config", "an object", set_config},
+	{"forward_ema", "true or false", set_forward_ema},
 };
 
 #define N_OPTIONS (sizeof table / sizeof table[0])
@@ -235,5 +258,6 @@ import_option(ImportOptions *options, Arena *arena, const char *name, const char
 	}
 	error_set(error, ERR_ARGUMENT, "unrecognized option \"%.100s\"", name);
 	return error_hint(error, "Options are precision, architecture, max_length, truncate, pooling, "
-							 "normalize, prompts, labels, description and use_fast.");
+							 "normalize, prompts, labels, description, use_fast, config and "
+							 "forward_ema.");
 }

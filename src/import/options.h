@@ -26,6 +26,8 @@ typedef struct ImportOptions
 	const char *const *labels; /* NULL: the config's */
 	int				   n_labels;
 	const char		  *description; /* NULL: none */
+	const char		  *config; /* JSON text of an object: instead of config.json's keys; or NULL */
+	bool			   forward_ema; /* see BindOptions */
 } ImportOptions;
 
 extern void import_options_init(ImportOptions *options);

@@ -115,8 +115,9 @@ bind_computed_table(Binder *binder, Table *table, int rows, int columns,
 	return name_join(binder, part, name, "weight") && binder->tensor(binder, &spec, table);
 }
 
-bool
-bind_vector(Binder *binder, const float **vector, int rows, int columns, const char *format, ...)
+__attribute__((format(printf, 6, 0))) static bool
+vector_named(Binder *binder, const float **vector, int rows, int columns, bool directed,
+			 const char *format, va_list args)
 {
 	char	   name[NAME_MAX_BYTES];
 	TensorSpec spec = {.type = SECTION_VECTOR,
@@ -124,14 +125,35 @@ bind_vector(Binder *binder, const float **vector, int rows, int columns, const c
 					   .n_parts = 1,
 					   .parts = {name},
 					   .rows = {rows},
-					   .columns = columns};
-	va_list	   args;
-	bool	   named;
+					   .columns = columns,
+					   .directed = directed};
+
+	return name_format(binder, name, format, args) && binder->tensor(binder, &spec, vector);
+}
+
+bool
+bind_vector(Binder *binder, const float **vector, int rows, int columns, const char *format, ...)
+{
+	va_list args;
+	bool	ok;
 
 	va_start(args, format);
-	named = name_format(binder, name, format, args);
+	ok = vector_named(binder, vector, rows, columns, false, format, args);
 	va_end(args);
-	return named && binder->tensor(binder, &spec, vector);
+	return ok;
+}
+
+bool
+bind_directed_vector(Binder *binder, const float **vector, int rows, int columns,
+					 const char *format, ...)
+{
+	va_list args;
+	bool	ok;
+
+	va_start(args, format);
+	ok = vector_named(binder, vector, rows, columns, true, format, args);
+	va_end(args);
+	return ok;
 }
 
 bool

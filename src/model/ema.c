@@ -93,17 +93,26 @@ prepare(Model *model, Ema *ema, const EmaConfig *config, Error *error)
 	return true;
 }
 
+/* One of the coefficients by channel and state: those of one direction, or of both. */
+static bool
+bind_coefficients(Binder *binder, const float **vector, const EmaConfig *config, const char *prefix,
+				  const char *name)
+{
+	if (config->bidirectional)
+		return bind_vector(binder, vector, 2 * config->channels, config->states, "%s.%s", prefix,
+						   name);
+	return bind_directed_vector(binder, vector, config->channels, config->states, "%s.%s", prefix,
+								name);
+}
+
 bool
 bind_ema(Binder *binder, Model *model, Ema *ema, const EmaConfig *config, const char *prefix)
 {
-	int channels = config->channels * (config->bidirectional ? 2 : 1), states = config->states;
-
-	return bind_vector(binder, &ema->damping, channels, states, "%s.damping_factor", prefix) &&
-		   bind_vector(binder, &ema->decay, channels, states, "%s.decay_factor", prefix) &&
-		   bind_vector(binder, &ema->expansion, channels, states, "%s.ema_expansion_matrix",
-					   prefix) &&
-		   bind_vector(binder, &ema->projection, channels, states, "%s.kernel_projection_matrix",
-					   prefix) &&
+	return bind_coefficients(binder, &ema->damping, config, prefix, "damping_factor") &&
+		   bind_coefficients(binder, &ema->decay, config, prefix, "decay_factor") &&
+		   bind_coefficients(binder, &ema->expansion, config, prefix, "ema_expansion_matrix") &&
+		   bind_coefficients(binder, &ema->projection, config, prefix,
+							 "kernel_projection_matrix") &&
 		   bind_vector(binder, &ema->residual, config->channels, 1, "%s.residual_weight", prefix) &&
 		   (ema->residual == NULL || prepare(model, ema, config, binder->error));
 }

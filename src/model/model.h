@@ -54,6 +54,8 @@ typedef struct TensorSpec
 	int			columns;  /* of a vector that the checkpoint has as a matrix; else 1 */
 	bool		bias;	  /* a matrix with biases: part with ".weight" replaced by ".bias" */
 	bool		optional; /* may be absent: then the destination stays NULL / zero */
+	bool
+		directed; /* a vector of one direction, which a checkpoint may have of both: the first half */
 	/* Of a table that is fp32 in every image: makes it where the checkpoint has none.  NULL: an
 	 * ordinary one. */
 	void (*compute)(float *table, int rows, int columns);
@@ -90,6 +92,9 @@ extern bool bind_computed_table(Binder *binder, Table *table, int rows, int colu
 /* <name> as it is: (rows, columns), or (rows) with 1 column; dimensions of 1 may follow. */
 extern bool bind_vector(Binder *binder, const float **vector, int rows, int columns,
 						const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The same of one direction, the first half where a checkpoint of both directions is taken for it. */
+extern bool bind_directed_vector(Binder *binder, const float **vector, int rows, int columns,
+								 const char *format, ...) __attribute__((format(printf, 5, 6)));
 extern bool bind_norm(Binder *binder, const float **weight, const float **bias, int n,
 					  const char *format, ...)
 	__attribute__((format(printf, 5, 6))); /* <name>.weight, <name>.bias; bias NULL: without */

@@ -69,6 +69,8 @@ static const OptionSpec option_specs[] = {
 	{"preload", OPTION_BOOL, true, false, NULL},
 	{"description", OPTION_TEXT, true, true, NULL},
 	{"use_fast", OPTION_BOOL, true, true, NULL},
+	{"config", OPTION_JSON, true, true, NULL},
+	{"forward_ema", OPTION_BOOL, true, true, NULL},
 };
 
 static const OptionSpec *

@@ -77,6 +77,22 @@ SELECT is(pg_temp.call('roformer-causal-lm-cross', arguments || ', cross_attn_he
 FROM (SELECT $$input_ids => '{{1,2}}', encoder_hidden_states => array_fill(0.5::real, '{1,3,24}')$$ AS arguments) AS a,
      unnest('{"{0,1,0.5}", "{{0,0,0},{1,0,1}}"}'::text[]) AS mask;
 
+-- ---- keys of config.json set at import ----
+
+SELECT infer.create_model('causal', :'root' || 'roformer-masked-lm', '{"architecture": "RoFormerForCausalLM", "config": {"is_decoder": true}}') \g /dev/null
+SELECT is(((infer.forward('causal', '{{1,2,3}}'::int[], use_cache => false)).logits)[:1][:2][:],
+          (infer.forward('causal', '{{1,2}}'::int[], use_cache => false)).logits,
+          'is_decoder set at import: a token does not see those behind it [RF-44]');
+SELECT isnt(((infer.forward('roformer-masked-lm', '{{1,2,3}}'::int[])).logits)[:1][:2][:],
+            (infer.forward('roformer-masked-lm', '{{1,2}}'::int[])).logits, 'as config.json has it, it does [RF-44]');
+SELECT isnt((infer.forward('causal', '{{1,2,3}}'::int[])).past, NULL, 'and there is a past [RF-44]');
+SELECT is(infer.config('causal'), infer.config('roformer-masked-lm') || '{"is_decoder": true}', 'the config shows what counts [MG-27]');
+SELECT throws_matching(format('SELECT infer.create_model(''bad'', %L, %L)', :'root' || 'roformer-masked-lm', options), wanted, 'refused: ' || options)
+FROM (VALUES ('{"config": [1]}', 'option config is .*, but must be an object'),
+             ('{"config": {"hidden_size": 25}}', '25'),
+             ('{"forward_ema": true}', 'option forward_ema is true, but RoFormerForMaskedLM has no moving average'),
+             ('{"forward_ema": 3}', 'boolean|forward_ema')) AS v(options, wanted);
+
 -- ---- bad arguments: an error that names both values, and the session goes on ----
 
 SELECT throws_matching(pg_catalog.format('SELECT infer.forward(%L, %s)', model, arguments), wanted, pg_catalog.format('%s refuses %s [CM-15]', model, arguments))

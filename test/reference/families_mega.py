@@ -1,7 +1,9 @@
 """Fixtures of MEGA."""
 
 import numpy as np
+import torch
 import transformers as T
+from safetensors.torch import load_file
 
 import families_bertlike as like
 from families_bertlike import ALL, NO_LABEL, Rows
@@ -47,6 +49,20 @@ def folder(name, cls, config, **options):
     with them, the matrices are smaller."""
     scale = {"relu2": 0.6}.get(config.attention_activation, 0.7 if config.add_cross_attention else 1.0)
     return Folder(name, cls, config, scale=scale, **options)
+
+
+def forward_half(path):
+    """The causal model that the forward rows of a masked model's moving averages make."""
+    tensors = load_file(path / "model.safetensors")
+    for name in tensors:
+        if ".ema_gate." in name and not name.endswith("residual_weight"):
+            tensors[name] = tensors[name][: len(tensors[name]) // 2]
+    tensors["lm_head.bias"] = torch.zeros_like(tensors.pop("mlm_head.bias"))
+    tensors["lm_head.weight"] = tensors["mega.embedding_layer.word_embeddings.weight"]
+    tensors.pop("mlm_head.weight", None)
+    model = T.MegaForCausalLM(T.MegaConfig.from_pretrained(path, **DECODER))
+    model.load_state_dict(tensors)
+    return model
 
 
 def base():
@@ -551,6 +567,37 @@ def refused():
         note="the moving average has 24 rows, both directions, where the decoder wants 12: Transformers draws them anew",
     )
     f.import_rows("MG-48")
+    f = folder(
+        "mega-masked-lm-as-causal-forward",
+        T.MegaForCausalLM,
+        tiny(),
+        stored_as=T.MegaForMaskedLM,
+        options={
+            "architecture": "MegaForCausalLM",
+            "config": {"is_decoder": True, "bidirectional": False},
+            "forward_ema": True,
+        },
+        reload=forward_half,
+        note="config.json is the masked model's; the values are those of the forward rows with a zero bias",
+    )
+    f.import_rows("MG-48")
+    call = f.tokens(2, 6)
+    f.case("logits", "MG-48", {**call, "use_cache": False})
+    f.steps(
+        "steps",
+        "MG-48 MG-39",
+        [like.next_tokens(f, call, a, b) for a, b in [(0, 4), (4, 5), (5, 6)]],
+        full="logits",
+        keep=["logits"],
+    )
+    folder(
+        "mega-causal-lm-no-half",
+        T.MegaForCausalLM,
+        tiny(**DECODER),
+        options={"forward_ema": True},
+        import_error="forward_ema",
+        note="the checkpoint's moving average has one direction already",
+    ).import_rows("MG-48")
     for key, value, rows in (
         ("relative_positional_bias", "absolute", "MG-22 MG-23"),
         ("normalization_type", "groupnorm", "MG-08"),

@@ -101,7 +101,9 @@ import_folder(TestModel *test, const char *folder, Precision precision)
 	TEST_MUST(writer != NULL, error);
 	TEST_MUST(image_write_params(writer, "config", &config, &error), error);
 	TEST_MUST(image_write_params(writer, "model", &model_params, &error), error);
-	TEST_MUST(import_bind(&model, &checkpoint, writer, precision, &arena, &report, &error), error);
+	TEST_MUST(import_bind(&model, &checkpoint, writer, &(BindOptions){.precision = precision},
+						  &arena, &report, &error),
+			  error);
 	TEST_MUST(image_writer_finish(writer, &error), error);
 	checkpoint_close(&checkpoint);
 	model_close(&model);
