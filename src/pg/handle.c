@@ -170,28 +170,44 @@ require_tokenizer(const ModelHandle *handle)
 						errdetail("It was made from a folder without tokenizer files.")));
 }
 
-static Arena arena;
+static Arena text_arena, windows_arena;
 
 /* What a large text took goes back at the end of the transaction; a little is kept for the next one. */
 static void
-release_arena(XactEvent event, void *argument)
+release_arenas(XactEvent event, void *argument)
 {
-	if (arena.size > ARENA_KEPT)
-		arena_free(&arena);
+	if (text_arena.size > ARENA_KEPT)
+		arena_free(&text_arena);
+	if (windows_arena.size > ARENA_KEPT)
+		arena_free(&windows_arena);
 }
 
-Arena *
-backend_arena(void)
+static void
+ready_arenas(void)
 {
 	static bool ready;
 
 	if (!ready)
 	{
-		arena_init(&arena, ARENA_CAP);
-		RegisterXactCallback(release_arena, NULL);
+		arena_init(&text_arena, ARENA_CAP);
+		arena_init(&windows_arena, ARENA_CAP);
+		RegisterXactCallback(release_arenas, NULL);
 	}
 	ready = true;
-	return &arena;
+}
+
+Arena *
+backend_arena(void)
+{
+	ready_arenas();
+	return &text_arena;
+}
+
+Arena *
+window_arena(void)
+{
+	ready_arenas();
+	return &windows_arena;
 }
 
 bool

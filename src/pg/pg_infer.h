@@ -19,6 +19,11 @@
  *	 work.c		   texts on their way to an engine, and what comes back
  *	 portions.c	   arrays of texts, in one request after the other
  *	 embed.c	   embed, embed_many, similarity
+ *	 service.c	   which functions a model serves
+ *	 window_work.c the windows of long texts, computed some at a time
+ *	 tag.c		   tag
+ *	 answer.c	   answer, answers
+ *	 fill_mask.c   fill_mask
  *	 forward.c	   forward
  *	 generation_request.c  the payload of a request for generated text
  *	 generator.c   the part of an engine that generates
@@ -197,6 +202,9 @@ extern void report_image_error(const Error *error, const char *model) __attribut
 /* The arena for one call's tokenization; reset by whoever starts a call.  Capped, and small again after the
  * transaction. */
 extern Arena *backend_arena(void);
+
+/* The same for one window of a text at a time, while the text's tokens stay in the other. */
+extern Arena *window_arena(void);
 
 /* Whether the statement is to stop; for the core's callbacks. */
 extern bool interrupt_pending(void *argument);

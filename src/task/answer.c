@@ -114,6 +114,7 @@ answer_open(AnswerSearch *search, Arena *arena, const Tokenizer *tokenizer, cons
 			Error *error)
 {
 	bool		  fast = (tokenizer->tables->flags & TOKENIZER_FAST) != 0;
+	size_t		  special = (size_t) tokenizer_template_size(tokenizer, true);
 	size_t		  stride = (size_t) options->doc_stride, room;
 	EncodeOptions encode = {.add_special_tokens = true,
 							.max_length = options->max_seq_len,
@@ -145,6 +146,13 @@ answer_open(AnswerSearch *search, Arena *arena, const Tokenizer *tokenizer, cons
 			return true;
 		stride = slow_stride(search, room);
 	}
+	if (search->question.kept + special >= (size_t) options->max_seq_len &&
+		search->question.kept + special + search->context.kept > (size_t) options->max_seq_len)
+		return error_set(
+			error, ERR_LIMIT,
+			"the question has %zu tokens, which with %zu special ones leave no room for "
+			"the context in a window of %d",
+			search->question.kept, special, options->max_seq_len);
 	return windows_open(&search->windows, tokenizer, &search->question, &search->context, &encode,
 						stride, error);
 }

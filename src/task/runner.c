@@ -322,6 +322,13 @@ check_wishes(const Model *model, const RunItem *item, Error *error)
 	return check_head(model, item, error);
 }
 
+/* Some families have no types; their tokenizers give zeros all the same. */
+static bool
+takes_types(const Model *model)
+{
+	return model->type_vocab_size > 0;
+}
+
 bool
 run_item_check(const Model *model, const RunItem *item, Error *error)
 {
@@ -330,7 +337,7 @@ run_item_check(const Model *model, const RunItem *item, Error *error)
 					 .n_tokens = item->n_tokens,
 					 .offsets = offsets,
 					 .input_ids = item->ids,
-					 .token_type_ids = item->type_ids,
+					 .token_type_ids = takes_types(model) ? item->type_ids : NULL,
 					 .shape_ids = item->shape_ids,
 					 .pronunciation_ids = item->pronunciation_ids};
 
@@ -591,7 +598,7 @@ gather(const Plan *plan, int group, Member *member)
 {
 	Batch batch = {.offsets = member->offsets,
 				   .input_ids = member->ids,
-				   .token_type_ids = member->type_ids,
+				   .token_type_ids = takes_types(plan->model) ? member->type_ids : NULL,
 				   .logit_tokens = member->logit_tokens};
 
 	for (int i = plan->groups[group]; i < plan->groups[group + 1]; i++)

@@ -125,7 +125,7 @@ def answer_rows(f, model, question, context, **options):
 def answer_case(f, name, question, context, rows="", **arguments):
     def best(model):
         rows = answer_rows(f, model, question, context, **{k: v for k, v in arguments.items() if k != "top_k"})
-        return rows[0]["answer"] or None
+        return rows[0]["answer"] if rows[0]["pos"] else None
 
     call = {"question": question, "context": context, **arguments}
     f.case(name, "answers", call, lambda m: answer_rows(f, m, question, context, **arguments), rows, distinct="score")
@@ -158,7 +158,7 @@ def answers():
     f = answer_folder("answer-bert", "bert", "bert-fast", rows="CM-18")
     f.error("top-zero", "answers", {"question": "x", "context": "y", "top_k": 0}, "top_k.*0")
     f.error("length-zero", "answers", {"question": "x", "context": "y", "max_answer_len": 0}, "max_answer_len.*0")
-    f.error("stride-above", "answers", {"question": "x", "context": "y", "doc_stride": 50, "max_seq_len": 40}, "50.*40")
+    f.error("stride-above", "answers", {"question": "x", "context": "y", "doc_stride": 50, "max_seq_len": 40}, "40.*50")
     f.error("question-too-long", "answers", {"question": CONTEXT, "context": CONTEXT, "max_seq_len": 40, "doc_stride": 2}, "40")
     f.error("wrong-head", "tag", {"input": "x"}, "BertForQuestionAnswering")
     f = answer_folder("answer-bert-limit", "bert", "bert-fast", max_length=80)
