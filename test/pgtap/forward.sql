@@ -67,6 +67,9 @@ FROM (VALUES
     ('{"input_ids": [1], "past": [1]}', '22023', '$.past is an array, not a string'),
     ('{"input_ids": [1], "past": "\\x0g"}', '22P02', '$.past is no bytea in hexadecimal'),
     ('{"input_id": [1]}', '42P02', 'unrecognized argument "input_id"'),
+    -- Flax's arguments that only training has: no counterpart [OP-28]
+    ('{"input_ids": [1], "dropout_rng": 0}', '42P02', 'unrecognized argument "dropout_rng"'),
+    ('{"input_ids": [1], "params": {}}', '42P02', 'unrecognized argument "params"'),
     ('[[1, 2]]', '22023', 'arguments must be a JSON object, but are an array'),
     ('1', '22023', 'arguments must be a JSON object, but are a single value')) AS v(arguments, state, message);
 
@@ -76,6 +79,13 @@ SELECT is(pg_temp.call('roformer-causal-lm-cross', arguments || ', cross_attn_he
           pg_temp.call('roformer-causal-lm-cross', arguments), 'cross_attn_head_mask has no effect: ' || mask || ' [RF-43]')
 FROM (SELECT $$input_ids => '{{1,2}}', encoder_hidden_states => array_fill(0.5::real, '{1,3,24}')$$ AS arguments) AS a,
      unnest('{"{0,1,0.5}", "{{0,0,0},{1,0,1}}"}'::text[]) AS mask;
+
+-- ---- a decoder's pads on the left ----
+
+-- Transformers gives NaN for the pads, and for all behind them in the next layer.
+SELECT is((padded).logits[:1][3:4][:], (alone).logits, 'real tokens behind pads have the logits that they have alone [MG-58]')
+FROM infer.forward('mega-causal-lm', '{{1,1,5,6},{1,1,1,7}}'::int[], attention_mask => '{{0,0,1,1},{0,0,0,1}}', use_cache => false) AS padded,
+     infer.forward('mega-causal-lm', '{{5,6}}'::int[], use_cache => false) AS alone;
 
 -- ---- keys of config.json set at import ----
 

@@ -243,7 +243,7 @@ decoders_take_what_transformers_can_run(void **state)
 /* ---- computing ---- */
 
 #define VOCAB 31
-#define LONG_TEXT 4096
+#define LONG_TEXT 16384
 
 static const ConfigParam chunked[] = {INT("chunk_size", 32),
 									  INT("hidden_size", 16),
@@ -296,6 +296,7 @@ count_attention(const AttentionArgs *args)
 	kernels()->attention(args);
 }
 
+/* MG-55 */
 static void
 chunks_cost_in_proportion_to_the_length(void **state)
 {
