@@ -66,6 +66,23 @@ error_json(const Error *error)
 }
 
 static json_t *
+difference_json(const Difference *difference)
+{
+	return json_pack("{s:f, s:f, s:f}", "relative", difference->relative, "largest",
+					 difference->largest, "cosine", difference->cosine);
+}
+
+static json_t *
+deviation_json(const Deviation *deviation)
+{
+	json_t *json = json_pack("{s:o}", "hidden_states", difference_json(&deviation->hidden_states));
+
+	if (json != NULL && deviation->has_logits)
+		json_object_set_new(json, "logits", difference_json(&deviation->logits));
+	return json;
+}
+
+static json_t *
 report_json(const ImportReport *report)
 {
 	const BindReport *tensors = &report->tensors;
@@ -80,11 +97,15 @@ report_json(const ImportReport *report)
 					 report->architecture, "parameters", (json_int_t) tensors->parameters, "unused",
 					 unused, "n_unused", tensors->n_unused);
 	if (json != NULL && report->measured)
-	{
-		json_object_set_new(json, "deviation", json_real(report->deviation));
-		json_object_set_new(json, "cosine", json_real(report->cosine));
-	}
+		json_object_set_new(json, "deviation", deviation_json(&report->deviation));
 	return json;
+}
+
+static void
+print_difference(const char *what, const Difference *difference)
+{
+	fprintf(stderr, "pg_infer: %s differ from fp32's by %.3g of their length, least cosine %.6f\n",
+			what, difference->relative, difference->cosine);
 }
 
 static void
@@ -99,8 +120,11 @@ print_report(const ImportReport *report)
 	for (int i = 0; i < tensors->n_unused && i < MAX_NAMED; i++)
 		fprintf(stderr, "  %s\n", tensors->unused[i]);
 	if (report->measured)
-		fprintf(stderr, "pg_infer: largest deviation from fp32 %.3g, smallest cosine %.6f\n",
-				report->deviation, report->cosine);
+	{
+		print_difference("last hidden states", &report->deviation.hidden_states);
+		if (report->deviation.has_logits)
+			print_difference("logits", &report->deviation.logits);
+	}
 }
 
 /* Prints and frees an answer. */

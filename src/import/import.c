@@ -22,9 +22,10 @@
 #include "import/scratch.h"
 #include "import/session.h"
 #include "import/tokenizer.h"
-#include "task/golden.h"
+#include "task/deviation.h"
 
 #define CARD_LIMIT ((size_t) 4 << 20)
+#define MEASURED_BYTES 600
 
 typedef struct Import
 {
@@ -390,9 +391,10 @@ check_pooler(const Import *self, const Model *model)
 					 "option pooling is pooler, but the checkpoint has no pooler");
 }
 
-/* The output of an image for the golden input: malloc'd, (golden->n_sequences, hidden_size); NULL on error. */
+/* The output of an image for the golden input: malloc'd, (golden->n_sequences, hidden_size); NULL on error.  What there is
+ * to compare of it is sampled where that is asked for. */
 static float *
-compute_golden(const Import *self, const char *path, Golden *golden)
+compute_golden(const Import *self, const char *path, Golden *golden, Sample *sample)
 {
 	Error		  *error = self->error;
 	const Kernels *kernels = session_exact_kernels(error);
@@ -406,39 +408,14 @@ compute_golden(const Import *self, const char *path, Golden *golden)
 	if (out == NULL)
 		error_set(error, ERR_MEMORY, "out of memory for the golden output");
 	else if (!check_pooler(self, &session.model) ||
-			 !golden_run(golden, session.runner, &session.model, out, error))
+			 !golden_run(golden, session.runner, &session.model, out, error) ||
+			 (sample != NULL && !sample_compute(sample, &session.model, golden, error)))
 	{
 		free(out);
 		out = NULL;
 	}
 	session_close(&session);
 	return out;
-}
-
-/* Compares two outputs (n, hidden): largest difference, smallest cosine. */
-static void
-measure(ImportReport *report, const float *a, const float *b, int n, int hidden)
-{
-	report->measured = true;
-	report->cosine = 1;
-	for (int i = 0; i < n; i++, a += hidden, b += hidden)
-	{
-		double ab = 0, aa = 0, bb = 0, cosine;
-
-		for (int j = 0; j < hidden; j++)
-		{
-			double difference = fabs((double) a[j] - (double) b[j]);
-
-			ab += (double) a[j] * (double) b[j];
-			aa += (double) a[j] * (double) a[j];
-			bb += (double) b[j] * (double) b[j];
-			if (difference > report->deviation)
-				report->deviation = difference;
-		}
-		cosine = aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
-		if (cosine < report->cosine)
-			report->cosine = cosine;
-	}
 }
 
 /* ---- the model card ---- */
@@ -474,23 +451,41 @@ read_card(const Import *self)
 	return clean;
 }
 
+/* The part of the card that tells what a reduced precision costs. */
+static void
+describe(char out[MEASURED_BYTES], const char *precision, bool behind, const Deviation *deviation)
+{
+	const Difference *hidden = &deviation->hidden_states, *logits = &deviation->logits;
+	char			  row[100] = "";
+
+	if (deviation->has_logits)
+		snprintf(row, sizeof row, "| logits | %.3g | %.3g | %.6f |\n", logits->relative,
+				 logits->largest, logits->cosine);
+	snprintf(
+		out, MEASURED_BYTES,
+		"%sStored as %s. For a test input of %d tokens the outputs differ from those of the same "
+		"weights in fp32:\n\n"
+		"| output | relative difference | largest difference | least cosine |\n"
+		"|---|--:|--:|--:|\n"
+		"| last hidden states | %.3g | %.3g | %.6f |\n%s",
+		behind ? "\n---\n\n" : "", precision, deviation->n_tokens, hidden->relative,
+		hidden->largest, hidden->cosine, row);
+}
+
 static bool
 write_card(const Import *self, ImageWriter *writer)
 {
 	const ImportReport *report = self->report;
 	const char		   *card = read_card(self);
-	char				measured[300] = "";
+	char				measured[MEASURED_BYTES] = "";
 	size_t				length;
 	char			   *whole;
 
 	if (card == NULL)
 		return false;
 	if (report->measured)
-		snprintf(measured, sizeof measured,
-				 "%sStored as %s. On a test input the mean of the last hidden states differs from "
-				 "fp32's by at most %.3g; its cosine with fp32's is at least %.6f.\n",
-				 *card != '\0' ? "\n---\n\n" : "", precision_name(self->options->precision),
-				 report->deviation, report->cosine);
+		describe(measured, precision_name(self->options->precision), *card != '\0',
+				 &report->deviation);
 	length = strlen(card) + strlen(measured);
 	if (length == 0)
 		return true;
@@ -525,23 +520,31 @@ static bool
 build(Import *self, const char *path, const char *reference)
 {
 	Precision precision = self->options->precision;
+	bool	  reduced = self->has_weights && precision != PRECISION_FP32, ok = true;
+	Sample	  sample = {0}, exact = {0};
 	Golden	  golden;
-	float	 *output = NULL, *exact = NULL;
-	bool	  ok = true;
+	float	 *output = NULL;
 
-	if (self->has_weights && precision != PRECISION_FP32)
+	if (reduced)
 	{
 		ok = write_image(self, reference, PRECISION_FP32, true) &&
-			 (exact = compute_golden(self, reference, &golden)) != NULL;
+			 (output = compute_golden(self, reference, &golden, &exact)) != NULL;
 		unlink(reference);
+		free(output);
+		output = NULL;
 	}
 	ok = ok && write_image(self, path, precision, false) &&
-		 (!self->has_weights || (output = compute_golden(self, path, &golden)) != NULL);
-	if (ok && exact != NULL)
-		measure(self->report, output, exact, golden.n_sequences, self->model.hidden_size);
+		 (!self->has_weights ||
+		  (output = compute_golden(self, path, &golden, reduced ? &sample : NULL)) != NULL);
+	if (ok && reduced)
+	{
+		self->report->measured = true;
+		self->report->deviation = sample_compare(&sample, &exact);
+	}
 	ok = ok && append(self, path, &golden, output);
 	free(output);
-	free(exact);
+	sample_free(&sample);
+	sample_free(&exact);
 	return ok;
 }
 

@@ -8,6 +8,7 @@
 #include "import/digest.h"
 #include "import/folder.h"
 #include "import/options.h"
+#include "task/deviation.h"
 
 /* Where the image goes: a file, or a directory in which the digest names it. */
 typedef struct ImportTarget
@@ -24,8 +25,8 @@ typedef struct ImportReport
 	bool		has_weights, has_tokenizer;
 	const char *architecture; /* NULL without weights */
 	BindReport	tensors;
-	bool		measured; /* a reduced precision was compared with fp32 on the golden input */
-	double		deviation, cosine; /* largest absolute difference; smallest cosine of two vectors */
+	bool		measured; /* a reduced precision was compared with fp32 */
+	Deviation	deviation;
 } ImportReport;
 
 /*

@@ -87,6 +87,16 @@ SELECT is((padded).logits[:1][3:4][:], (alone).logits, 'real tokens behind pads 
 FROM infer.forward('mega-causal-lm', '{{1,1,5,6},{1,1,1,7}}'::int[], attention_mask => '{{0,0,1,1},{0,0,0,1}}', use_cache => false) AS padded,
      infer.forward('mega-causal-lm', '{{5,6}}'::int[], use_cache => false) AS alone;
 
+-- ---- what a reduced precision costs is in the card ----
+
+SELECT infer.create_model('sequence-' || precision, :'root' || 'bert-sequence', jsonb_build_object('precision', precision))
+    FROM unnest('{bf16, int8}'::text[]) AS precision \g /dev/null
+SELECT matches(infer.model_card(('sequence-' || precision)::infer.model), format(E'Stored as %s\\. For a test input of 44 tokens .*\n'
+               '\\| last hidden states \\| 0\\.\\d+ \\| 0\\.\\d+ \\| 0\\.999\\d+ \\|\n\\| logits \\| 0\\.\\d+ \\| 0\\.\\d+ \\| 0\\.99\\d+ \\|\n', precision),
+               'the card of ' || precision || ' has the distance from fp32')
+FROM unnest('{bf16, int8}'::text[]) AS precision;
+SELECT is(infer.model_card('bert-sequence'), NULL, 'fp32 has no distance');
+
 -- ---- keys of config.json set at import ----
 
 SELECT infer.create_model('causal', :'root' || 'roformer-masked-lm', '{"architecture": "RoFormerForCausalLM", "config": {"is_decoder": true}}') \g /dev/null

@@ -134,7 +134,8 @@ import_answers_in_json(void **state)
 		RUN(command_import, "", "-p", "int8", "--option=max_length=9", "-o", image, "--json", TINY),
 		EXIT_OK);
 	json = output_json();
-	assert_true(json_is_real(json_object_get(json, "deviation")));
+	assert_true(json_is_real(json_object_get(
+		json_object_get(json_object_get(json, "deviation"), "hidden_states"), "relative")));
 	json_decref(json);
 	assert_string_equal(complaints, "");
 	assert_int_equal(count_files(), 2);

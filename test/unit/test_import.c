@@ -316,8 +316,12 @@ reduced_precision_is_measured(void **state)
 
 	import(TINY, "precision=bf16");
 	assert_true(report.measured);
-	assert_true(report.deviation > 1e-5 && report.deviation < 0.2);
-	assert_true(report.cosine > 0.999 && report.cosine < 1.0);
+	assert_int_equal(report.deviation.n_tokens, 3 + 17 + 64);
+	assert_true(report.deviation.hidden_states.largest > 1e-5);
+	assert_true(report.deviation.hidden_states.relative < 0.02);
+	assert_true(report.deviation.hidden_states.cosine > 0.999);
+	assert_true(report.deviation.hidden_states.cosine < 1.0);
+	assert_false(report.deviation.has_logits);
 	image = open_image();
 	card = (const char *) image_find(&image, SECTION_TEXT, "README.md")->data;
 	assert_non_null(strstr(card, "Stored as bf16. "));
