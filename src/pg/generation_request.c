@@ -74,5 +74,11 @@ generation_output_count(GenerationOutput *output)
 	uint32 n = pg_atomic_read_u32(&output->n);
 
 	pg_read_barrier();
-	return (int) n;
+	return (int) (n & ~GENERATION_OUTPUT_ENDS);
+}
+
+bool
+generation_output_ends(GenerationOutput *output, int n)
+{
+	return pg_atomic_read_u32(&output->n) == ((uint32) n | GENERATION_OUTPUT_ENDS);
 }

@@ -15,13 +15,13 @@
 /* One sequence that is returned. */
 typedef struct GenerationOutput
 {
-	pg_atomic_uint32 n;		   /* tokens that are there */
+	pg_atomic_uint32 n;		   /* tokens that are there, and GENERATION_OUTPUT_ENDS */
 	int32			*ids;	   /* (max_new_tokens) */
 	float4			*logprobs; /* (max_new_tokens); not set of beams */
-	/* when the request is done */
-	bool   finished;
-	float4 score;
+	float4			 score;	   /* when the request is done */
 } GenerationOutput;
+
+#define GENERATION_OUTPUT_ENDS ((uint32) 1 << 31) /* none will follow */
 
 /* Pointers lead into the same payload. */
 typedef struct GenerationPayload
@@ -43,7 +43,8 @@ extern Size generation_payload_size(const GenerationPayload *inputs);
 /* Makes a copy of the inputs with all that they point at, and with outputs that are empty. */
 extern void generation_payload_fill(GenerationPayload *payload, const GenerationPayload *inputs);
 
-/* Tokens of an output that may be read. */
-extern int generation_output_count(GenerationOutput *output);
+/* Tokens of an output that may be read; and whether it ends with the n-th. */
+extern int	generation_output_count(GenerationOutput *output);
+extern bool generation_output_ends(GenerationOutput *output, int n);
 
 #endif

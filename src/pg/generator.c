@@ -244,9 +244,8 @@ drop_abandoned(void)
 static bool
 copy_output(const GeneratedSequence *sequence, GenerationOutput *output)
 {
-	uint32 before = pg_atomic_read_u32(&output->n);
+	int before = generation_output_count(output);
 
-	output->finished = sequence->finished;
 	output->score = sequence->score;
 	if (sequence->n <= before)
 		return false;
@@ -255,7 +254,8 @@ copy_output(const GeneratedSequence *sequence, GenerationOutput *output)
 		memcpy(output->logprobs + before, sequence->logprobs + before,
 			   (sequence->n - before) * sizeof(float4));
 	pg_write_barrier();
-	pg_atomic_write_u32(&output->n, sequence->n);
+	pg_atomic_write_u32(&output->n,
+						sequence->n | (sequence->finished ? GENERATION_OUTPUT_ENDS : 0));
 	return true;
 }
 

@@ -25,6 +25,7 @@
  *	 answer.c	   answer, answers
  *	 fill_mask.c   fill_mask
  *	 forward.c	   forward
+ *	 generate.c	   generate, generate_many, generate_ids, generate_ids_many, generate_stream
  *	 generation_request.c  the payload of a request for generated text
  *	 generator.c   the part of an engine that generates
  *	 vector.c	   cosine_similarity, inner_product, l2_distance

@@ -215,6 +215,52 @@ class Folder:
                 return
             assert again == case["expect"]["sequences"], (self.name, case["name"])
 
+    # ---- texts ----
+
+    def with_tokenizer(self, name):
+        """Copies a tokenizer of the tokenizer fixtures into the folder."""
+        source = ROOT.parent / "tokenizers" / name
+        for file in source.iterdir():
+            if file.name not in ("config.json", "expected.json"):
+                shutil.copy(file, self.path)
+        self.tokenizer = T.AutoTokenizer.from_pretrained(self.path)
+
+    def decoded(self, ids, n_prompt):
+        """What is behind the prompt, as the text-generation pipeline has it."""
+        whole = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return whole[len(self.tokenizer.decode(ids[:n_prompt], skip_special_tokens=True)) :]
+
+    def text_case(self, name, rows, prompt, options, stop_at=None, note=None):
+        """stop_at: (begin, end) of the characters of the plain output that end it."""
+        call = {"prompt": prompt, **options}
+        encoded = dict(self.tokenizer(prompt, add_special_tokens=options.get("add_special_tokens", True)))
+        inner = {k: v for k, v in options.items() if k not in ("add_special_tokens", "stop", "bad_words")}
+        inner["input_ids"] = encoded["input_ids"]
+        n = len(inner["input_ids"])
+        for key in ("input_shape_ids", "input_pronunciation_ids"):
+            if key in encoded:
+                inner[key] = encoded[key]
+        if "bad_words" in options:
+            words = [w for word in options["bad_words"] for w in (word, " " + word)]
+            inner["bad_words_ids"] = self.tokenizer(words, add_special_tokens=False)["input_ids"]
+        rows_of_ids, scores = self.run(inner)
+        assert self.stable(inner, rows_of_ids), (self.name, name, "is not stable")
+        texts = [self.decoded(ids, n) for ids in rows_of_ids]
+        if stop_at:
+            stop = texts[0][stop_at[0] : stop_at[1]]
+            assert stop and "\ufffd" not in stop, (self.name, name, texts)
+            call["stop"] = ["not there", stop]
+            end = next(i for i in range(n + 1, len(rows_of_ids[0]) + 1)
+                       if stop in self.decoded(rows_of_ids[0][:i], n))
+            text = self.decoded(rows_of_ids[0][:end], n)
+            texts, scores = [text[: text.index(stop)]], None
+        entry = {"name": name, "rows": rows.split(), "call": call,
+                 "expect": {"texts": texts, "scores": scores}}
+        if note:
+            entry["note"] = note
+        self.cases.append(entry)
+        return texts
+
     def write(self):
         text = {"model": {"family": self.config.model_type, "architecture": self.cls.__name__},
                 "cases": self.cases}
@@ -358,7 +404,7 @@ def bertlike(**more):
 
 def opt(**more):
     return T.OPTConfig(vocab_size=more.pop("vocab_size", V), hidden_size=16, num_hidden_layers=2, ffn_dim=24,
-                       num_attention_heads=2, max_position_embeddings=40, word_embed_proj_dim=16, pad_token_id=1,
+                       num_attention_heads=2, max_position_embeddings=more.pop("max_position_embeddings", 40), word_embed_proj_dim=16, pad_token_id=1,
                        bos_token_id=2, eos_token_id=more.pop("eos_token_id", None), **more)
 
 
@@ -430,13 +476,103 @@ def make():
     f.case("beams", "MG-49 MG-40", BEAMS, changes=False)
 
 
+def text_cases(f, rows, prompts):
+    for i, prompt in enumerate(prompts):
+        f.text_case(f"text-{i}", rows, prompt, {"max_new_tokens": 12})
+    f.text_case("text-bare", rows, prompts[0], {"max_new_tokens": 12, "add_special_tokens": False})
+    f.text_case("text-penalties", rows, prompts[0],
+                {"max_new_tokens": 20, "repetition_penalty": 1.3, "no_repeat_ngram_size": 2})
+    f.text_case("text-beams", rows, prompts[0],
+                {"max_new_tokens": 12, "num_beams": 3, "num_return_sequences": 2, "repetition_penalty": 1.5})
+    varied = {"max_new_tokens": 24, "repetition_penalty": 1.5, "no_repeat_ngram_size": 1}
+    whole = f.text_case("text-varied", rows, prompts[0], varied)[0]
+    n = 0
+    for begin in range(1, len(whole) - 4, 3):
+        for size in (1, 2, 5):
+            if "\ufffd" not in whole[begin : begin + size] and n < 12:
+                f.text_case(f"text-stop-{begin}-{size}", rows, prompts[0], varied, stop_at=(begin, begin + size))
+                n += 1
+    assert n > 3, (f.name, whole)
+
+
+def warped(logits, options, keep):
+    """The probabilities that are left of logits, as sample() draws from them."""
+    config = T.GenerationConfig(do_sample=True, top_k=0)
+    config.update(**options)
+    if keep > 1:
+        config.num_beams = 2
+        config.eos_token_id = list(range(keep - 1))
+    warper = T.GenerationMixin._get_logits_warper(None, config)
+    scores = warper(torch.zeros((1, 1), dtype=torch.long), torch.tensor([logits], dtype=torch.float32))
+    return torch.softmax(scores.double(), -1)[0].tolist()
+
+
+def make_warpers():
+    """generation/warpers.json: logits, options, and the distribution that a token is drawn from."""
+    rng = common.generator("warpers")
+    cases = []
+    choices = [
+        {},
+        {"temperature": 0.5},
+        {"temperature": 1.9},
+        {"top_k": 1},
+        {"top_k": 5},
+        {"top_k": 100},
+        {"top_p": 0.3},
+        {"top_p": 0.9},
+        {"typical_p": 0.2},
+        {"typical_p": 0.8},
+        {"temperature": 0.7, "top_k": 9, "top_p": 0.8, "typical_p": 0.7},
+        {"temperature": 1.4, "top_k": 12, "typical_p": 0.4},
+        {"top_k": 4, "top_p": 0.5},
+    ]
+    for options in choices:
+        for keep in (1, 2, 4):
+            logits = np.round(rng.standard_normal(24) * 2 * 64) / 64
+            if len(cases) % 4 == 1:
+                logits[7:11] = logits[7]  # ties
+            if len(cases) % 3 == 2:
+                logits = np.sort(logits)
+            cases.append({"logits": logits, "options": options, "keep": keep,
+                          "probabilities": warped(logits.tolist(), options, keep)})
+    (ROOT / "warpers.json").write_text(common.text({"cases": cases}) + "\n")
+    return len(cases)
+
+
+def make_texts():
+    english = ["The weather is", "Once upon a time, there was", "a"]
+    f = Folder("opt-text", T.OPTForCausalLM, opt(vocab_size=506, max_position_embeddings=64), low=4)
+    f.with_tokenizer("class-opt-fast")
+    text_cases(f, "OP-39 OP-42", english)
+    word = next(w for w in f.cases[0]["expect"]["texts"][0].split() if w.isascii() and w.isalpha())
+    f.text_case("text-bad-words", "OP-39", english[0], {"max_new_tokens": 12, "bad_words": [word]})
+
+    f = Folder("bert-text", T.BertLMHeadModel,
+               T.BertConfig(**bertlike(vocab_size=856, max_position_embeddings=64, eos_token_id=None)))
+    f.with_tokenizer("class-bert-fast-of-vocab")
+    text_cases(f, "", english)
+
+    f = Folder("roformer-text", T.RoFormerForCausalLM,
+               T.RoFormerConfig(**bertlike(vocab_size=856, max_position_embeddings=64, embedding_size=16, eos_token_id=None)))
+    f.with_tokenizer("class-roformer-slow")
+    text_cases(f, "RF-44", ["\u4eca\u5929\u5929\u6c14\u975e\u5e38\u597d\u3002"] + english)
+
+    f = Folder("roc-bert-text", T.RoCBertForCausalLM,
+               T.RoCBertConfig(**bertlike(vocab_size=856, max_position_embeddings=64, shape_vocab_size=1000,
+                                          pronunciation_vocab_size=1000, shape_embed_dim=4, pronunciation_embed_dim=4,
+                                          eos_token_id=None)))
+    f.with_tokenizer("class-rocbert")
+    text_cases(f, "RB-31", ["\u4eca\u5929\u5929\u6c14\u975e\u5e38\u597d\u3002"] + english)
+
+
 def main():
     common.prepare()
     shutil.rmtree(ROOT, ignore_errors=True)
     make()
+    make_texts()
     for folder in Folder.folders:
         folder.write()
-    print(len(Folder.folders), "models,", sum(len(f.cases) for f in Folder.folders), "cases; at most",
+    print(make_warpers(), "distributions,", len(Folder.folders), "models,", sum(len(f.cases) for f in Folder.folders), "cases; at most",
           max(f.finds for f in Folder.folders), "prompts were tried")
 
 
