@@ -113,4 +113,9 @@ build/bench-kernels: bench/kernels.c $(filter src/base/% src/math/%,$(CORE_OBJS)
 	@mkdir -p build
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ -lm -ldl -pthread
 
+# How fast generations are decoded: build/bench-decode IMAGE
+build/bench-decode: bench/decode.c $(CORE_OBJS)
+	@mkdir -p build
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs icu-uc icu-i18n) -lm -ldl -pthread
+
 .PHONY: install-command uninstall-command unit-tests check-unit fuzz-targets fuzz-replay fuzzers

@@ -118,8 +118,9 @@ typedef struct AttentionArgs
 	const float *v; /* (n_keys, value_dim), stride ldv */
 	long		 ldq, ldk, ldv;
 	int			 n_queries, n_keys, head_dim, value_dim;
-	/* Where keys and values lie in pages of page_keys each; NULL: at k and v.  Those of page i begin at
-	 * pages[i] + k_at and pages[i] + v_at. */
+	/* Where keys and values lie in pages of page_keys each, a multiple of PANEL; NULL: at k and v.  Those
+	 * of page i begin at pages[i] + k_at, in panels [page_keys / 32][head_dim][32], and at pages[i] + v_at, in rows
+	 * as those at v. */
 	const float *const *pages;
 	int					page_keys;
 	long				k_at, v_at;
@@ -139,13 +140,14 @@ typedef struct AttentionArgs
 	float *scratch; /* attention_scratch() floats, 64-byte aligned */
 } AttentionArgs;
 
-/* The row of a key, and of its value. */
+/* A key in pages: its number d is at [PANEL d].  And the row of a value. */
 static inline const float *
 attention_key(const AttentionArgs *args, int j)
 {
-	if (args->pages == NULL)
-		return args->k + j * args->ldk;
-	return args->pages[j / args->page_keys] + args->k_at + j % args->page_keys * args->ldk;
+	int at = j % args->page_keys;
+
+	return args->pages[j / args->page_keys] + args->k_at +
+		   (long) (at / PANEL) * PANEL * args->head_dim + at % PANEL;
 }
 
 static inline const float *

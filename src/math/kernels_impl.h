@@ -598,7 +598,7 @@ pack_keys(const AttentionArgs *args, float *panels)
 		for (int i = 0; i < 4; i++)
 		{
 			seen[i] = j + i < args->n_keys && (!args->key_mask || args->key_mask[j + i]);
-			in[i] = attention_key(args, seen[i] ? j + i : 0);
+			in[i] = args->k + (seen[i] ? (j + i) * args->ldk : 0);
 		}
 		for (; d + 4 <= head_dim; d += 4)
 			transpose4(in, d, seen, out + d * PANEL, PANEL);
@@ -751,7 +751,43 @@ put_weights(const AttentionArgs *args, int i, const float *row, int keys, bool e
 		out[j] = empty ? factor : 0.0f;
 }
 
-/* Some queries by all of their keys and values.  values NULL: these are in pages. */
+/* One query by all values: more vectors side by side than a tile has, or each sum would wait for itself. */
+static void
+weigh_values(const AttentionArgs *args, int keys, const float *weights, float factor, float *out)
+{
+	for (int d = 0; d < args->value_dim; d += 64)
+	{
+		int n = args->value_dim - d < 64 ? args->value_dim - d : 64;
+		Vec acc[4];
+
+		UNROLLED (u, 4)
+			acc[u] = vec_set(0.0f);
+		for (int page = 0, k = 0; k < keys; page++, k += args->page_keys)
+		{
+			const float *v = args->pages[page] + args->v_at + d;
+			int			 left = keys - k < args->page_keys ? keys - k : args->page_keys;
+
+			for (int j = 0; j < left; j++, v += args->ldv)
+			{
+				Vec weight = vec_set(weights[k + j]);
+
+				if (n == 64)
+					UNROLLED (u, 4)
+						acc[u] = vec_fma(weight, vec_load(v + 16 * u), acc[u]);
+				else
+					UNROLLED (u, 4)
+						if (16 * u < n)
+							acc[u] = vec_fma(weight, row_load(v + 16 * u, n - 16 * u), acc[u]);
+			}
+		}
+		UNROLLED (u, 4)
+			if (16 * u < n)
+				row_store(out + d + 16 * u, vec_fma(acc[u], vec_set(factor), vec_set(0.0f)),
+						  n - 16 * u);
+	}
+}
+
+/* Some queries by all of their keys and values.  keys_packed and values NULL: these are in pages. */
 static void
 attention_tile(const AttentionArgs *args, int query, int height, int width,
 			   const float *keys_packed, const float *values, long ldvalues, float *scores)
@@ -772,8 +808,11 @@ attention_tile(const AttentionArgs *args, int query, int height, int width,
 	for (int j = 0, w; j < keys; j += 16 * w)
 	{
 		w = width == 2 && j % PANEL == 0 && keys - j > 16 ? 2 : 1;
-		s.b =
-			(const char *) (keys_packed + (long) (j / PANEL) * args->head_dim * PANEL + j % PANEL);
+		if (keys_packed)
+			s.b = (const char *) (keys_packed + (long) (j / PANEL) * args->head_dim * PANEL +
+								  j % PANEL);
+		else
+			s.b = (const char *) attention_key(args, j);
 		s.fetch = s.b;
 		s.c = scores + j;
 		tile_scaled(height, w, &s);
@@ -781,6 +820,13 @@ attention_tile(const AttentionArgs *args, int query, int height, int width,
 	weigh(args, query, height, keys, scores, ld, factor, empty);
 	for (int i = 0; i < height && args->weights; i++)
 		put_weights(args, query + i, scores + i * ld, keys, empty[i], factor[i]);
+	if (!values && height == 1)
+	{
+		weigh_values(args, keys, scores, factor[0], args->out + query * args->ldout);
+		if (empty[0])
+			mean_value(args, factor[0], args->out + query * args->ldout);
+		return;
+	}
 	o.step_b = ldvalues * 4;
 	o.steps = keys;
 	o.pages = values ? NULL : args->pages;
@@ -816,7 +862,8 @@ attention(const AttentionArgs *args)
 	const float *values = args->pages ? NULL : args->v;
 	Cut			 cut = cut_rows(args->n_queries, KIND_SCALED);
 
-	pack_keys(args, keys);
+	if (!args->pages)
+		pack_keys(args, keys);
 	if (args->key_mask || args->value_dim != ldvalues)
 	{
 		pack_values(args, packed, ldvalues);
@@ -828,7 +875,8 @@ attention(const AttentionArgs *args)
 	{
 		int height = cut_height(&cut, n);
 
-		attention_tile(args, i, height, cut.width, keys, values, ldvalues, scores);
+		attention_tile(args, i, height, cut.width, args->pages ? NULL : keys, values, ldvalues,
+					   scores);
 		i += height;
 	}
 }

@@ -36,21 +36,28 @@ attention_floats(const AttentionConfig *config, int max_length)
 		round_up(attention_scratch(max_length, config->head_dim, config->head_dim), LINE_FLOATS);
 
 	if (attention_has_distances(config))
-		floats +=
-			round_up((size_t) config->head_dim, LINE_FLOATS) + (size_t) max_length * QUERY_BLOCK;
+		floats += round_up(2 * (size_t) config->head_dim, LINE_FLOATS) +
+				  (size_t) max_length * QUERY_BLOCK;
 	return floats;
 }
 
-/* The score that a distance adds to query i and key j: E[i - j] is in row. */
+/* The score that a distance adds to query i and key j: E[i - j] is in row, and behind it there is room for a
+ * key. */
 static float
-relative_score(const AttentionStep *step, const AttentionArgs *args, int i, int j, const float *row)
+relative_score(const AttentionStep *step, const AttentionArgs *args, int i, int j, float *row)
 {
 	const Kernels *kernels = step->pass->kernels;
-	float		   score = kernels->dot(args->q + i * args->ldq, row, args->head_dim);
+	int			   dim = args->head_dim;
+	float		   score = kernels->dot(args->q + i * args->ldq, row, dim), *key = row + dim;
 
-	if (step->config->relative == RELATIVE_KEY_QUERY)
-		score += kernels->dot(attention_key(args, j), row, args->head_dim);
-	return score * args->scale;
+	if (step->config->relative != RELATIVE_KEY_QUERY)
+		return score * args->scale;
+	if (args->pages == NULL)
+		key = (float *) args->k + j * args->ldk;
+	else
+		for (int d = 0; d < dim; d++)
+			key[d] = attention_key(args, j)[d * PANEL];
+	return (score + kernels->dot(key, row, dim)) * args->scale;
 }
 
 /* row = E[apart] */
@@ -103,7 +110,7 @@ attend_relative(const AttentionStep *step, const AttentionArgs *whole, bool behi
 	const Kernels *kernels = step->pass->kernels;
 	int			   dim = step->config->head_dim, past = whole->n_keys - whole->n_queries;
 	float *row = whole->scratch + round_up(attention_scratch(whole->n_keys, dim, dim), LINE_FLOATS);
-	float *bias = row + round_up((size_t) dim, LINE_FLOATS);
+	float *bias = row + round_up(2 * (size_t) dim, LINE_FLOATS);
 
 	for (int first = 0; first < whole->n_queries; first += QUERY_BLOCK)
 	{
@@ -159,17 +166,10 @@ extend_cache(const AttentionStep *step, int sequence, int head, AttentionArgs *a
 	const CacheLayout *layout = &step->pass->model->cache;
 	const Cache		  *cache = &step->pass->batch->caches[sequence];
 	CacheLayer		   layer = cache_layer(layout, cache, step->pass->layer);
-	size_t			   bytes = (size_t) args->head_dim * sizeof(float);
 
 	for (int i = 0; i < args->n_queries; i++)
-	{
-		int token = cache->length + i;
-
-		memcpy(cache_row(layout, cache, layer.keys, layout->key_width, head, token),
-			   args->k + i * args->ldk, bytes);
-		memcpy(cache_row(layout, cache, layer.values, layout->value_width, head, token),
-			   args->v + i * args->ldv, bytes);
-	}
+		cache_put(layout, cache, &layer, head, cache->length + i, args->k + i * args->ldk,
+				  args->v + i * args->ldv);
 	cache_attend(layout, cache, step->pass->layer, head, args);
 	args->n_keys += cache->length;
 }

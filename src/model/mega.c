@@ -988,12 +988,8 @@ extend_caches(const Pass *pass, const MegaConfig *config, const MegaState *state
 		CacheLayer		   layer = cache_layer(layout, cache, pass->layer);
 
 		for (int t = batch->offsets[i], at = cached(batch, i); t < batch->offsets[i + 1]; t++, at++)
-		{
-			memcpy(cache_row(layout, cache, layer.keys, config->shared, 0, at),
-				   state->key.x + t * state->key.ld, (size_t) config->shared * sizeof(float));
-			memcpy(cache_row(layout, cache, layer.values, config->values, 0, at),
-				   state->value.x + t * state->value.ld, (size_t) config->values * sizeof(float));
-		}
+			cache_put(layout, cache, &layer, 0, at, state->key.x + t * state->key.ld,
+					  state->value.x + t * state->value.ld);
 	}
 }
 

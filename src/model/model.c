@@ -358,11 +358,17 @@ model_close(Model *model)
 
 /* ---- caches ---- */
 
+static size_t
+panel_up(int tokens)
+{
+	return ((size_t) tokens + CACHE_PANEL - 1) / CACHE_PANEL * CACHE_PANEL;
+}
+
 size_t
 cache_page_floats(const CacheLayout *layout, int page_tokens)
 {
-	return (size_t) layout->n_layers * (size_t) page_tokens *
-		   (size_t) (layout->key_width + layout->value_width);
+	return (size_t) layout->n_layers * (panel_up(page_tokens) * (size_t) layout->key_width +
+										(size_t) page_tokens * (size_t) layout->value_width);
 }
 
 size_t
@@ -388,30 +394,58 @@ page_tokens(const Cache *cache)
 CacheLayer
 cache_layer(const CacheLayout *layout, const Cache *cache, int layer)
 {
-	size_t	   tokens = (size_t) page_tokens(cache), source = (size_t) cache->source;
-	float	  *rest = cache->data;
+	size_t	   n_layers = (size_t) layout->n_layers, source = (size_t) cache->source;
+	size_t	   page = cache_page_floats(layout, page_tokens(cache));
+	size_t	   rest = cache_rest_floats(layout, cache->source) / n_layers * (size_t) layer;
 	CacheLayer at;
 
-	if (cache->pages == NULL)
-		rest += cache_page_floats(layout, cache->capacity);
-	at.keys = (size_t) layer * cache_page_floats(layout, (int) tokens) / (size_t) layout->n_layers;
-	at.values = at.keys + tokens * (size_t) layout->key_width;
-	at.cross_keys = rest;
-	if (rest != NULL)
-		at.cross_keys +=
-			(size_t) layer * cache_rest_floats(layout, cache->source) / (size_t) layout->n_layers;
+	at.keys = page / n_layers * (size_t) layer;
+	at.values = at.keys + panel_up(page_tokens(cache)) * (size_t) layout->key_width;
+	at.cross_keys = cache->data;
+	if (cache->data != NULL)
+		at.cross_keys += (cache->pages != NULL ? 0 : page) + rest;
 	at.cross_values = at.cross_keys + source * (size_t) layout->cross_key_width;
 	at.state = at.cross_values + source * (size_t) layout->cross_value_width;
 	return at;
 }
 
-float *
-cache_row(const CacheLayout *layout, const Cache *cache, size_t at, int width, int head, int token)
+void
+cache_put(const CacheLayout *layout, const Cache *cache, const CacheLayer *layer, int head,
+		  int token, const float *key, const float *value)
 {
-	size_t tokens = (size_t) page_tokens(cache), dim = (size_t) (width / layout->heads);
+	size_t tokens = (size_t) page_tokens(cache), at = (size_t) token % tokens;
+	size_t key_dim = (size_t) (layout->key_width / layout->heads);
+	size_t value_dim = (size_t) (layout->value_width / layout->heads);
 	float *page = cache->pages != NULL ? cache->pages[(size_t) token / tokens] : cache->data;
+	float *panel = page + layer->keys + (size_t) head * panel_up((int) tokens) * key_dim +
+				   at / CACHE_PANEL * CACHE_PANEL * key_dim + at % CACHE_PANEL;
 
-	return page + at + ((size_t) head * tokens + (size_t) token % tokens) * dim;
+	for (size_t i = 0; i < key_dim; i++)
+		panel[i * CACHE_PANEL] = key[i];
+	memcpy(page + layer->values + ((size_t) head * tokens + at) * value_dim, value,
+		   value_dim * sizeof(float));
+}
+
+void
+cache_copy(const CacheLayout *layout, const Cache *from, const Cache *to, int length)
+{
+	size_t key_dim = (size_t) (layout->key_width / layout->heads);
+	size_t value_dim = (size_t) (layout->value_width / layout->heads);
+
+	for (int i = 0; i < layout->n_layers; i++)
+	{
+		CacheLayer old = cache_layer(layout, from, i), new = cache_layer(layout, to, i);
+
+		for (size_t head = 0; head < (size_t) layout->heads; head++)
+		{
+			memcpy(to->data + new.keys + head *panel_up(to->capacity) * key_dim,
+				   from->data + old.keys + head * panel_up(from->capacity) * key_dim,
+				   panel_up(length) * key_dim * sizeof(float));
+			memcpy(to->data + new.values + head *(size_t) to->capacity *value_dim,
+				   from->data + old.values + head * (size_t) from->capacity * value_dim,
+				   (size_t) length * value_dim * sizeof(float));
+		}
+	}
 }
 
 void
@@ -419,18 +453,14 @@ cache_attend(const CacheLayout *layout, const Cache *cache, int layer, int head,
 			 AttentionArgs *args)
 {
 	CacheLayer at = cache_layer(layout, cache, layer);
-	long	   first = (long) head * page_tokens(cache);
+	int		   tokens = page_tokens(cache);
 
-	args->ldk = layout->key_width / layout->heads;
+	args->pages = (const float *const *) (cache->pages != NULL ? cache->pages : &cache->data);
+	args->page_keys = (int) panel_up(tokens);
 	args->ldv = layout->value_width / layout->heads;
-	args->k_at = (long) at.keys + first * args->ldk;
-	args->v_at = (long) at.values + first * args->ldv;
-	args->page_keys = page_tokens(cache);
-	args->pages = (const float *const *) cache->pages;
-	if (cache->pages != NULL)
-		return;
-	args->k = cache->data + args->k_at;
-	args->v = cache->data + args->v_at;
+	args->k_at = (long) (at.keys + (size_t) head * panel_up(tokens) *
+									   (size_t) (layout->key_width / layout->heads));
+	args->v_at = (long) (at.values + (size_t) (head * tokens) * (size_t) args->ldv);
 }
 
 /* ---- a batch ---- */

@@ -130,11 +130,13 @@ extern void image_binder_init(ImageBinder *binder, const Image *image, Error *er
 
 /*
  * What forward keeps of a sequence between calls, in floats.  Keys and values are in pages of the same
- * number of tokens, each (n_layers) times keys (heads, page_tokens, key_width / heads) and values likewise:
- * each head's rows lie together, as a step of decoding reads all of them.  What does not grow with
- * the tokens is the rest, (n_layers) times keys and values of the encoder's states (heads, source,
+ * number of tokens, a multiple of CACHE_PANEL, each (n_layers) times keys (heads, page_tokens / 32, key_width / heads,
+ * 32) and values (heads, page_tokens, value_width / heads): a step of decoding reads each head's keys and values from
+ * one end to the other, the keys across the lanes of a vector.  What does not grow with the tokens is the rest, (n_layers) times keys and values of the encoder's states (heads, source,
  * cross_key_width / heads) and so on, and state.
  */
+#define CACHE_PANEL PANEL
+
 typedef struct CacheLayout
 {
 	int n_layers;
@@ -145,7 +147,8 @@ typedef struct CacheLayout
 } CacheLayout;
 
 /*
- * One sequence's.  A cache without pages is one page of capacity tokens with its rest behind it, all at data.
+ * One sequence's.  A cache without pages is one page of at least capacity tokens with its rest behind it, all
+ * at data.
  *
  * Transformers computes some things differently for tokens that follow a cache than for those of a
  * text's first pass.  Where continues is set, the batch's tokens go on with that first pass: cut into
@@ -176,12 +179,14 @@ extern size_t	  cache_rest_floats(const CacheLayout *layout, int source);
 extern size_t	  cache_floats(const CacheLayout *layout, int capacity, int source);
 extern CacheLayer cache_layer(const CacheLayout *layout, const Cache *cache, int layer);
 
-/* The row of a token in a page's keys or values of one head: at is where the layer's begin, width its
- * numbers in all heads. */
-extern float *cache_row(const CacheLayout *layout, const Cache *cache, size_t at, int width,
-						int head, int token);
+/* Keeps the key and value of a token in one head. */
+extern void cache_put(const CacheLayout *layout, const Cache *cache, const CacheLayer *layer,
+					  int head, int token, const float *key, const float *value);
 
-/* The keys and values of one head as attention() takes them. */
+/* Copies the first tokens' keys and values from one cache to another; neither has pages. */
+extern void cache_copy(const CacheLayout *layout, const Cache *from, const Cache *to, int length);
+
+/* The keys and values of one head as attention() takes them; the cache must not move. */
 extern void cache_attend(const CacheLayout *layout, const Cache *cache, int layer, int head,
 						 AttentionArgs *args);
 

@@ -292,6 +292,8 @@ page_allocate(PagePool *pool, Shelf *shelf)
 
 	if (page != NULL)
 		page->data = aligned_alloc(DATA_ALIGN, shelf->bytes);
+	if (page != NULL && page->data != NULL)
+		memset(page->data, 0, shelf->bytes); /* a panel is read whole, and denormals are slow */
 	if (page == NULL || page->data == NULL)
 	{
 		free(page);

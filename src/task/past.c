@@ -96,17 +96,7 @@ past_finish(const Model *model, uint8_t *out, int n_seqs, int length, int source
 	memcpy(out, &header, sizeof header);
 }
 
-/* Each head's rows from one cache to another, neither of which has pages. */
-static void
-copy_heads(const CacheLayout *layout, int width, const Cache *from, size_t old, Cache *to,
-		   size_t new, int rows)
-{
-	for (int i = 0; i < layout->heads; i++)
-		memcpy(cache_row(layout, to, new, width, i, 0), cache_row(layout, from, old, width, i, 0),
-			   (size_t) rows * (size_t) (width / layout->heads) * sizeof(float));
-}
-
-/* Likewise of the encoder's positions, of which both caches have as many. */
+/* What belongs to the encoder's positions, of which both caches have as many. */
 static void
 copy_source(int width, int source, const float *old, float *new)
 {
@@ -118,17 +108,15 @@ past_copy(const Model *model, const Past *past, int sequence, Cache *cache)
 {
 	const CacheLayout *layout = &model->cache;
 	size_t			   size = cache_floats(layout, past->length, past->source);
-	int				   length = past->length;
 	Cache			   from = {.data = (float *) past->floats + size * (size_t) sequence,
-							   .capacity = length,
+							   .capacity = past->length,
 							   .source = past->source};
 
+	cache_copy(layout, &from, cache, past->length);
 	for (int i = 0; i < layout->n_layers; i++)
 	{
 		CacheLayer old = cache_layer(layout, &from, i), new = cache_layer(layout, cache, i);
 
-		copy_heads(layout, layout->key_width, &from, old.keys, cache, new.keys, length);
-		copy_heads(layout, layout->value_width, &from, old.values, cache, new.values, length);
 		memcpy(new.state, old.state, (size_t) layout->state * sizeof(float));
 		if (cache->source == 0)
 			continue;

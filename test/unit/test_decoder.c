@@ -355,7 +355,8 @@ together_is_as_alone(void **state)
 	static const struct
 	{
 		int threads, page_tokens, apart, common;
-	} settings[] = {{1, 16, 0, 0}, {3, 16, 2, 100}, {2, 5, 1, 30}, {1, 1, 3, 0}, {2, 64, 4, 300}};
+	} settings[] = {
+		{1, 32, 0, 0}, {3, 32, 2, 100}, {2, 96, 1, 130}, {1, 32, 3, 40}, {2, 64, 4, 300}};
 	static Request requests[REQUESTS];
 	static Answer  alone[REQUESTS], together[REQUESTS];
 	int			   shared[REQUESTS];
@@ -400,7 +401,7 @@ common_beginnings_are_computed_once(void **state)
 
 	for (int s = 0; s < COUNT(subjects); s++)
 	{
-		Decoder	 *decoder = decoder_create(team, CACHE, 16, &error);
+		Decoder	 *decoder = decoder_create(team, CACHE, DECODER_PAGE_TOKENS, &error);
 		TestModel test;
 
 		open_subject(&test, s, PRECISION_FP32);
@@ -416,7 +417,7 @@ common_beginnings_are_computed_once(void **state)
 		assert_int_equal(first, 1);
 		for (int i = 0; i < REQUESTS; i++)
 			if (shared[i] > 0)
-				assert_in_range(shared[i], 144, 192);
+				assert_in_range(shared[i], 128, 192);
 		decoder_free(decoder);
 		test_model_close(&test);
 	}
@@ -432,7 +433,7 @@ what_does_not_fit_waits(void **state)
 	Decoding	  *first, *second;
 	Error		   error;
 	Team		  *team = team_create(1, NULL, &error);
-	Decoder		  *decoder = decoder_create(team, CACHE, 16, &error);
+	Decoder		  *decoder = decoder_create(team, CACHE, DECODER_PAGE_TOKENS, &error);
 	size_t		   need;
 	TestModel	   test;
 	(void) state;
@@ -473,7 +474,7 @@ more_than_the_model_has_is_refused(void **state)
 	Decoding	  *decoding;
 	Error		   error;
 	Team		  *team = team_create(1, NULL, &error);
-	Decoder		  *decoder = decoder_create(team, CACHE, 16, &error);
+	Decoder		  *decoder = decoder_create(team, CACHE, DECODER_PAGE_TOKENS, &error);
 	TestModel	   test;
 	(void) state;
 

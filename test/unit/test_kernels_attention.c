@@ -223,22 +223,26 @@ test_variants(void **state)
 						   f);
 }
 
-/* The operands' keys and values in pages, values behind the keys of each. */
+/* The operands' keys and values in pages, keys in panels and values behind them. */
 static float **
 make_pages(AttentionArgs *args, int page_keys)
 {
-	long	keys = page_keys * args->ldk, floats = keys + page_keys * args->ldv;
+	long	keys = (long) page_keys * args->head_dim, floats = keys + page_keys * args->ldv;
 	int		n = (args->n_keys + page_keys - 1) / page_keys;
 	float **pages = allocate(n * sizeof *pages);
 
 	for (int i = 0; i < n; i++)
-	{
-		int first = i * page_keys;
-		int count = args->n_keys - first < page_keys ? args->n_keys - first : page_keys;
-
 		pages[i] = poisoned(floats + 3);
-		memcpy(pages[i] + 3, args->k + first * args->ldk, count * args->ldk * sizeof(float));
-		memcpy(pages[i] + 3 + keys, args->v + first * args->ldv, count * args->ldv * sizeof(float));
+	for (int j = 0; j < args->n_keys; j++)
+	{
+		float *page = pages[j / page_keys] + 3;
+		int	   at = j % page_keys;
+
+		for (int d = 0; d < args->head_dim; d++)
+			page[(at / PANEL * args->head_dim + d) * PANEL + at % PANEL] =
+				args->k[j * args->ldk + d];
+		memcpy(page + keys + at * args->ldv, args->v + j * args->ldv,
+			   args->value_dim * sizeof(float));
 	}
 	args->pages = (const float *const *) pages;
 	args->page_keys = page_keys;
@@ -252,17 +256,24 @@ make_pages(AttentionArgs *args, int page_keys)
 static void
 test_pages(void **state)
 {
-	static const int shapes[][2] = {{16, 32}, {5, 7}}; /* head_dim, value_dim */
+	static const int shapes[][4] = {/* queries, keys, head_dim, value_dim */
+									{3, 37, 16, 32},
+									{1, 70, 5, 7},
+									{1, 33, 64, 64},
+									{1, 100, 24, 100},
+									{20, 130, 33, 48}};
 	Tables			 tables = own_tables();
 
 	for (int variant = 0; variant < VARIANTS; variant++)
-		for (int page_keys = 1; page_keys < 40; page_keys += 3)
+		for (int page_keys = PANEL; page_keys <= 4 * PANEL; page_keys += PANEL)
 			for (size_t s = 0; s < sizeof(shapes) / sizeof(*shapes); s++)
 			{
-				Case   c = make_case(3, 37, shapes[s][0], shapes[s][1], variant, ATTENTION_SOFTMAX);
-				size_t n_out = 3 * c.args.ldout;
-				int	   n_pages = (37 + page_keys - 1) / page_keys;
-				float *whole = poisoned(n_out), *paged = poisoned(n_out), **pages;
+				const int *shape = shapes[s];
+				Case	   c = make_case(shape[0], shape[1], shape[2], shape[3], variant,
+										 (AttentionFunction) (variant % 3));
+				size_t	   n_out = shape[0] * c.args.ldout;
+				int		   n_pages = (shape[1] + page_keys - 1) / page_keys;
+				float	  *whole = poisoned(n_out), *paged = poisoned(n_out), **pages;
 
 				c.args.out = whole;
 				tables.table[0]->attention(&c.args);
