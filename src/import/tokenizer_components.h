@@ -119,6 +119,11 @@ typedef struct UnigramOptions
 extern bool add_unigram(TokenizerBuild *build, const Node *at, const UnigramOptions *options,
 						Error *error);
 
+/* tokenizer_pattern.c */
+extern bool compile_split(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_replace(TokenizerBuild *build, const Node *node, Error *error);
+extern bool compile_replace_decoder(TokenizerBuild *build, const Node *node, Error *error);
+
 /* tokenizer_template.c */
 extern bool compile_roberta_template(TokenizerBuild *build, const Node *node, Error *error);
 extern bool compile_byte_level_trim(TokenizerBuild *build, const Node *node, Error *error);

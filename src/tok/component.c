@@ -9,12 +9,14 @@ static const ComponentType *const types[] = {
 	&prepend_type,
 	&strip_type,
 	&precompiled_type,
+	&replace_type,
 	&bert_pre_tokenizer_type,
 	&words_type,
 	&byte_level_type,
 	&jieba_type,
 	&delimiters_type,
 	&runs_type,
+	&split_type,
 	&metaspace_type,
 	&wordpiece_type,
 	&bpe_type,
@@ -29,6 +31,7 @@ static const ComponentType *const types[] = {
 	&bpe_decoder_type,
 	&ctc_decoder_type,
 	&strip_decoder_type,
+	&replace_decoder_type,
 };
 
 const ComponentType *

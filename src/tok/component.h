@@ -148,6 +148,7 @@ extern const ComponentType char_map_type, compose_type, prepend_type, strip_type
 extern const ComponentType jieba_type;
 extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type, delimiters_type,
 	runs_type;
+extern const ComponentType split_type, replace_type, replace_decoder_type;
 extern const ComponentType wordpiece_type, bpe_type, wordlevel_type;
 extern const ComponentType bpe_decoder_type, ctc_decoder_type, strip_decoder_type;
 extern const ComponentType precompiled_type, metaspace_type, unigram_type, metaspace_decoder_type,

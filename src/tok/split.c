@@ -12,7 +12,9 @@ flush(Splitter *splitter)
 {
 	size_t begin = splitter->begin, end = splitter->end;
 
-	splitter->begin = splitter->end = 0;
+	if (!splitter->waits)
+		return true;
+	splitter->waits = false;
 	return begin == end || pieces_add(splitter->out, splitter->run->arena, begin, end, PIECE_OPEN,
 									  splitter->run->error);
 }
@@ -22,14 +24,15 @@ splitter_add(Splitter *splitter, size_t begin, size_t end, bool delimiter)
 {
 	bool joins = false, after = splitter->delimiter;
 
-	if (begin == end)
+	if (begin == end && !delimiter)
 		return true;
 	splitter->delimiter = delimiter;
 	switch (splitter->behavior)
 	{
 		case SPLIT_REMOVED:
-			return delimiter || pieces_add(splitter->out, splitter->run->arena, begin, end,
-										   PIECE_OPEN, splitter->run->error);
+			if (delimiter)
+				return flush(splitter);
+			break;
 		case SPLIT_CONTIGUOUS:
 			joins = delimiter == after;
 			break;
@@ -42,13 +45,14 @@ splitter_add(Splitter *splitter, size_t begin, size_t end, bool delimiter)
 		default:
 			break;
 	}
-	if (joins && splitter->begin < splitter->end)
+	if (joins && splitter->waits)
 	{
 		splitter->end = end;
 		return true;
 	}
 	if (!flush(splitter))
 		return false;
+	splitter->waits = true;
 	splitter->begin = begin;
 	splitter->end = end;
 	return true;

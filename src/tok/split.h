@@ -23,10 +23,12 @@ typedef struct Splitter
 	Run			 *run;
 	Pieces		 *out;
 	SplitBehavior behavior;
-	size_t		  begin, end; /* a stretch that is not yet a piece; empty: none */
-	bool		  delimiter;  /* the last stretch was one */
+	bool		  waits; /* a stretch is not yet a piece: */
+	size_t		  begin, end;
+	bool		  delimiter; /* the last stretch was one */
 } Splitter;
 
+/* An empty stretch counts when it is a delimiter. */
 extern bool splitter_add(Splitter *splitter, size_t begin, size_t end, bool delimiter);
 extern bool splitter_end(Splitter *splitter);
 

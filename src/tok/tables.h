@@ -79,6 +79,9 @@ typedef enum ComponentKind
 /* A flag of DECODER_BYTE_LEVEL: tokens that are TOKEN_APART are decoded by themselves, with spaces between. */
 #define BYTE_LEVEL_APART 0x4
 
+/* A flag of PRE_TOKENIZER_SPLIT. */
+#define SPLIT_INVERT 0x1
+
 /* Classes and flag of PRE_TOKENIZER_RUNS. */
 #define RUNS_NONE 0
 #define RUNS_ANY 1

@@ -12,6 +12,7 @@
 
 #include "image/image.h"
 #include "tok/chars.h"
+#include "tok/regex.h"
 #include "tok/tables.h"
 #include "tok/trie.h"
 
@@ -79,6 +80,7 @@ typedef struct Component
 	/* What its type's open() made of its table; unused members are empty. */
 	CharTable	chars;
 	Trie		trie;
+	Regex		regex;
 	const char *bytes;
 	size_t		length;
 } Component;
