@@ -13,23 +13,39 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "base/utf8.h"
 #include "pg/pg_infer.h"
+#include "task/chunks.h"
 
 /* ---- arguments that all of them share ---- */
 
-/* Arguments input, pair, add_special_tokens, encoded into the backend's arena. */
-static void
-encode_arguments(FunctionCallInfo fcinfo, ModelHandle *handle, EncodeOptions *options,
-				 Encoding *encoding)
+/* Arguments input, pair, add_special_tokens; the backend's arena is ready. */
+typedef struct TextArguments
 {
-	size_t		length, pair_length = 0;
-	const char *input = text_to_utf8(PG_GETARG_TEXT_PP(1), &length);
-	const char *pair = PG_ARGISNULL(2) ? NULL : text_to_utf8(PG_GETARG_TEXT_PP(2), &pair_length);
+	const char *input, *pair; /* UTF-8; pair may be NULL */
+	size_t		length, pair_length;
+} TextArguments;
 
-	arena_reset(backend_arena());
+static TextArguments
+text_arguments(FunctionCallInfo fcinfo, const ModelHandle *handle, EncodeOptions *options)
+{
+	TextArguments texts = {NULL};
+
+	require_tokenizer(handle);
+	texts.input = text_to_utf8(PG_GETARG_TEXT_PP(1), &texts.length);
+	if (!PG_ARGISNULL(2))
+		texts.pair = text_to_utf8(PG_GETARG_TEXT_PP(2), &texts.pair_length);
 	options->add_special_tokens = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
-	handle_encode(handle, input, length, pair, pair_length, options, encoding);
+	options->interrupted = interrupt_pending;
+	arena_reset(backend_arena());
+	return texts;
+}
+
+/* Throws what stopped the tokenizer, but for an interrupt, which is the server's own to report. */
+static void
+report_stop(const Error *error, const ModelHandle *handle)
+{
+	CHECK_FOR_INTERRUPTS();
+	report_error(error, handle->name);
 }
 
 /* The token of an id as text, or as it shows; false for an id without token. */
@@ -46,40 +62,60 @@ token_text(const ModelHandle *handle, int32 id, TokenText shown, Datum *token)
 
 /* ---- tokenize, count_tokens ---- */
 
-PG_FUNCTION_INFO_V1(infer_tokenize);
-Datum
-infer_tokenize(PG_FUNCTION_ARGS)
+typedef struct TokenRows
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	EncodeOptions  options = {.wants_texts = true};
-	Encoding	   encoding;
-	ModelHandle	  *handle;
+	ReturnSetInfo	  *result;
+	const ModelHandle *handle;
+	int64			   ord;
+} TokenRows;
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		return (Datum) 0;
-	handle = model_handle(PG_GETARG_INFER_MODEL(0));
-	encode_arguments(fcinfo, handle, &options, &encoding);
-	for (int i = 0; i < encoding.n; i++)
+static bool
+add_tokens(void *argument, const Encoding *part, Error *error)
+{
+	TokenRows *rows = argument;
+
+	for (int i = 0; i < part->n; i++)
 	{
-		bool  special = encoding.sequence[i] == 0;
+		bool  special = part->sequence[i] == 0;
 		Datum values[8];
 		bool  nulls[8] = {false};
 
 		CHECK_FOR_INTERRUPTS();
-		values[0] = Int32GetDatum(i + 1);
-		values[1] = Int32GetDatum(encoding.ids[i]);
-		nulls[2] = !token_text(handle, encoding.ids[i], encoding.texts[i], &values[2]);
-		values[3] = Int32GetDatum(encoding.type_ids[i]);
+		if (rows->ord == PG_INT32_MAX)
+			return error_set(error, ERR_LIMIT, "text has more than %d tokens", PG_INT32_MAX);
+		values[0] = Int32GetDatum(++rows->ord);
+		values[1] = Int32GetDatum(part->ids[i]);
+		nulls[2] = !token_text(rows->handle, part->ids[i], part->texts[i], &values[2]);
+		values[3] = Int32GetDatum(part->type_ids[i]);
 		nulls[4] = nulls[5] = nulls[6] = special;
-		values[4] = Int32GetDatum(encoding.sequence[i]);
-		values[5] = Int32GetDatum(encoding.pos[i] + 1);
-		values[6] = Int32GetDatum(encoding.len[i]);
+		values[4] = Int32GetDatum(part->sequence[i]);
+		values[5] = Int32GetDatum(part->pos[i] + 1);
+		values[6] = Int32GetDatum(part->len[i]);
 		values[7] = BoolGetDatum(special);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		tuplestore_putvalues(rows->result->setResult, rows->result->setDesc, values, nulls);
 		if (!nulls[2])
 			pfree(DatumGetPointer(values[2]));
 	}
+	return true;
+}
+
+PG_FUNCTION_INFO_V1(infer_tokenize);
+Datum
+infer_tokenize(PG_FUNCTION_ARGS)
+{
+	TokenRows	  rows = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	EncodeOptions options = {.wants_texts = true};
+	TextArguments texts;
+	Error		  error;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		return (Datum) 0;
+	rows.handle = model_handle(PG_GETARG_INFER_MODEL(0));
+	texts = text_arguments(fcinfo, rows.handle, &options);
+	if (!tokenizer_stream(&rows.handle->tokenizer, backend_arena(), texts.input, texts.length,
+						  texts.pair, texts.pair_length, &options, add_tokens, &rows, &error))
+		report_stop(&error, rows.handle);
 	return (Datum) 0;
 }
 
@@ -87,13 +123,23 @@ PG_FUNCTION_INFO_V1(infer_count_tokens);
 Datum
 infer_count_tokens(PG_FUNCTION_ARGS)
 {
-	EncodeOptions options = {.max_length = 0};
-	Encoding	  encoding;
+	EncodeOptions	   options = {0};
+	const ModelHandle *handle;
+	TextArguments	   texts;
+	size_t			   n;
+	Error			   error;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	encode_arguments(fcinfo, model_handle(PG_GETARG_INFER_MODEL(0)), &options, &encoding);
-	PG_RETURN_INT32(encoding.n);
+	handle = model_handle(PG_GETARG_INFER_MODEL(0));
+	texts = text_arguments(fcinfo, handle, &options);
+	if (!tokenizer_count(&handle->tokenizer, backend_arena(), texts.input, texts.length, texts.pair,
+						 texts.pair_length, &options, &n, &error))
+		report_stop(&error, handle);
+	if (n > PG_INT32_MAX)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("text has more than %d tokens", PG_INT32_MAX)));
+	PG_RETURN_INT32(n);
 }
 
 /* ---- encode, decode ---- */
@@ -120,6 +166,7 @@ Datum
 infer_encode(PG_FUNCTION_ARGS)
 {
 	EncodeOptions options = {.max_length = 0};
+	TextArguments texts;
 	Encoding	  encoding;
 	ModelHandle	 *handle;
 	TupleDesc	  descriptor;
@@ -142,7 +189,9 @@ infer_encode(PG_FUNCTION_ARGS)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("max_length must be at least 1, not %d", options.max_length)));
 	}
-	encode_arguments(fcinfo, handle, &options, &encoding);
+	texts = text_arguments(fcinfo, handle, &options);
+	handle_encode(handle, texts.input, texts.length, texts.pair, texts.pair_length, &options,
+				  &encoding);
 
 	ones = palloc(sizeof(int32) * Max(encoding.n, 1));
 	special = palloc(sizeof(int32) * Max(encoding.n, 1));
@@ -227,163 +276,76 @@ infer_vocab(PG_FUNCTION_ARGS)
 
 /* ---- chunks ---- */
 
-/* A text cut at tokens: what chunks() walks.  Arrays are palloc'd: the arena is used for every piece. */
-typedef struct Pieces
+typedef struct ChunkRows
 {
-	ModelHandle *handle;
-	const char	*text;	/* UTF-8 */
-	int			 n;		/* tokens of the whole text, without special ones */
-	int			*first; /* (n) byte where a token begins */
-	int			*last;	/* (n) byte behind it */
-	int			*pos;	/* (n) its first character */
-	int			*end;	/* (n) the character behind it */
-	int			 room;	/* tokens of a piece, without special ones */
-	int			 limit; /* and with them */
-} Pieces;
+	ReturnSetInfo *result;
+	const char	  *text; /* UTF-8 */
+	int			   ord;
+} ChunkRows;
 
-static void
-cut_text(Pieces *pieces, const char *text, size_t length)
-{
-	EncodeOptions options = {.add_special_tokens = false};
-	Encoding	  encoding;
-	int			  character = 0; /* where the last token began */
-	size_t		  byte = 0;
-
-	arena_reset(backend_arena());
-	handle_encode(pieces->handle, text, length, NULL, 0, &options, &encoding);
-	pieces->text = text;
-	pieces->n = encoding.n;
-	pieces->first = palloc(sizeof(int) * (encoding.n + 1));
-	pieces->last = palloc(sizeof(int) * (encoding.n + 1));
-	pieces->pos = palloc(sizeof(int) * (encoding.n + 1));
-	pieces->end = palloc(sizeof(int) * (encoding.n + 1));
-	for (int i = 0; i < encoding.n; i++)
-	{
-		size_t behind;
-
-		CHECK_FOR_INTERRUPTS();
-		pieces->pos[i] = encoding.pos[i];
-		pieces->end[i] = encoding.pos[i] + encoding.len[i];
-		if (pieces->pos[i] < character)
-			character = byte = 0;
-		for (; character < pieces->pos[i]; character++)
-			(void) utf8_next(text, length, &byte);
-		behind = byte;
-		for (int at = character; at < pieces->end[i]; at++)
-			(void) utf8_next(text, length, &behind);
-		pieces->first[i] = byte;
-		pieces->last[i] = behind;
-	}
-}
-
-/* Whether something that is no token, as a space, lies before token i. */
 static bool
-at_gap(const Pieces *pieces, int i)
+add_chunk(void *argument, const Chunk *chunk, Error *error)
 {
-	return i == 0 || i == pieces->n || pieces->pos[i] > pieces->end[i - 1];
-}
+	ChunkRows *rows = argument;
+	Datum	   values[5];
+	bool	   nulls[5] = {false};
 
-/* The tokens of a piece that stands alone, special ones included. */
-static int
-piece_tokens(const Pieces *pieces, int from, int to)
-{
-	EncodeOptions options = {.add_special_tokens = true};
-	Encoding	  encoding;
-
-	arena_reset(backend_arena());
-	handle_encode(pieces->handle, pieces->text + pieces->first[from],
-				  pieces->last[to - 1] - pieces->first[from], NULL, 0, &options, &encoding);
-	return encoding.n;
-}
-
-/* Where a piece that begins at token from ends: as far as fits, at a gap if the piece's second half has one. */
-static int
-piece_end(const Pieces *pieces, int from, int *tokens)
-{
-	int room = pieces->room;
-
-	for (;;)
-	{
-		int to = Min(pieces->n - from, room) + from;
-		int gap = to;
-
-		while (gap > from + room / 2 && !at_gap(pieces, gap))
-			gap--;
-		if (gap > from && at_gap(pieces, gap))
-			to = gap;
-		/* never through a character that is several tokens, unless nothing else is left */
-		while (to > from + 1 && to < pieces->n && pieces->pos[to] < pieces->end[to - 1])
-			to--;
-		CHECK_FOR_INTERRUPTS();
-		*tokens = piece_tokens(pieces, from, to);
-		if (*tokens <= pieces->limit || to == from + 1)
-			return to;
-		room = Max(1, Min(room, to - from) - (*tokens - pieces->limit));
-	}
-}
-
-/* Where the next piece begins: overlap tokens before the end of this one, or less to begin at a gap. */
-static int
-next_piece(const Pieces *pieces, int from, int to, int overlap)
-{
-	int next = Max(from + 1, to - overlap);
-
-	for (int i = next; i <= to; i++)
-		if (at_gap(pieces, i))
-			return i;
-	return next;
+	CHECK_FOR_INTERRUPTS();
+	values[0] = Int32GetDatum(++rows->ord);
+	values[1] =
+		PointerGetDatum(text_from_utf8(rows->text + chunk->begin, chunk->end - chunk->begin));
+	values[2] = Int32GetDatum(chunk->pos + 1);
+	values[3] = Int32GetDatum(chunk->len);
+	values[4] = Int32GetDatum(chunk->n_tokens);
+	tuplestore_putvalues(rows->result->setResult, rows->result->setDesc, values, nulls);
+	pfree(DatumGetPointer(values[1]));
+	return true;
 }
 
 PG_FUNCTION_INFO_V1(infer_chunks);
 Datum
 infer_chunks(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Pieces		   pieces;
-	const char	  *input;
-	size_t		   length;
-	int			   special, overlap, ord = 0;
+	ChunkRows	 rows = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	ChunkOptions options = {.interrupted = interrupt_pending};
+	int			 max_tokens, overlap;
+	ModelHandle *handle;
+	Chunker		*chunker;
+	size_t		 length;
+	Error		 error;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
-	pieces.handle = model_handle(PG_GETARG_INFER_MODEL(0));
-	require_tokenizer(pieces.handle);
-	input = text_to_utf8(PG_GETARG_TEXT_PP(1), &length);
-	special = tokenizer_template_size(&pieces.handle->tokenizer, false);
-	pieces.limit = PG_ARGISNULL(2) ? pieces.handle->max_length : PG_GETARG_INT32(2);
-	overlap = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3);
-	if (pieces.limit <= special)
+	handle = model_handle(PG_GETARG_INFER_MODEL(0));
+	require_tokenizer(handle);
+	rows.text = text_to_utf8(PG_GETARG_TEXT_PP(1), &length);
+	if (PG_ARGISNULL(2) && handle->max_length == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("max_tokens must be at least %d for model \"%s\", not %d",
-							   special + 1, pieces.handle->name, pieces.limit),
-						errdetail("The model adds %d special tokens to every text.", special)));
-	pieces.room = pieces.limit - special;
-	if (overlap < 0 || overlap >= pieces.room)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("overlap must be between 0 and %d, not %d", pieces.room - 1, overlap),
-			 errdetail("A chunk has at most %d tokens besides the special ones.", pieces.room)));
-	cut_text(&pieces, input, length);
-	for (int from = 0, to; from < pieces.n; from = next_piece(&pieces, from, to, overlap))
+						errmsg("model \"%s\" has no maximum length", handle->name),
+						errhint("Pass max_tokens.")));
+	max_tokens = PG_ARGISNULL(2) ? handle->max_length : PG_GETARG_INT32(2);
+	overlap = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3);
+	if (max_tokens < 1 || overlap < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be at least %d, not %d", max_tokens < 1 ? "max_tokens" : "overlap",
+						max_tokens < 1, max_tokens < 1 ? max_tokens : overlap)));
+	options.max_tokens = max_tokens;
+	options.overlap = overlap;
+	chunker = chunker_create(&handle->tokenizer, &options, &error);
+	if (chunker == NULL)
+		report_error(&error, handle->name);
+	PG_TRY();
 	{
-		Datum values[5];
-		bool  nulls[5] = {false};
-		int	  tokens;
-
-		CHECK_FOR_INTERRUPTS();
-		to = piece_end(&pieces, from, &tokens);
-		values[0] = Int32GetDatum(++ord);
-		values[1] = PointerGetDatum(text_from_utf8(pieces.text + pieces.first[from],
-												   pieces.last[to - 1] - pieces.first[from]));
-		values[2] = Int32GetDatum(pieces.pos[from] + 1);
-		values[3] = Int32GetDatum(pieces.end[to - 1] - pieces.pos[from]);
-		values[4] = Int32GetDatum(tokens);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-		pfree(DatumGetPointer(values[1]));
-		if (to == pieces.n)
-			break;
+		arena_reset(backend_arena());
+		if (!chunker_run(chunker, backend_arena(), rows.text, length, add_chunk, &rows, &error))
+			report_stop(&error, handle);
 	}
+	PG_FINALLY();
+	{
+		chunker_free(chunker);
+	}
+	PG_END_TRY();
 	return (Datum) 0;
 }

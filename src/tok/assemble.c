@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* Tokens that a sink gets at once. */
+#define STREAM_TOKENS 1024
+
 bool
 tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 {
@@ -89,9 +92,10 @@ trim_token(const Tokenizer *tokenizer, const Tokens *tokens, size_t i, size_t sl
 	*len = trailing > *len ? 0 : *len - trailing;
 }
 
+/* before: how many tokens of the text are not in the span because they have been placed already. */
 static void
-place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const TokenSpan *span, int32_t type_id,
-			 int8_t sequence)
+place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const TokenSpan *span, size_t before,
+			 int32_t type_id, int8_t sequence)
 {
 	const Tokens *tokens = span->tokens;
 
@@ -104,7 +108,7 @@ place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const TokenSpan *sp
 		encoding->pos[at] = tokens->pos[slot];
 		encoding->len[at] = tokens->len[slot];
 		if (tokens->wants_spaces)
-			trim_token(tokenizer, tokens, i, slot, &encoding->pos[at], &encoding->len[at]);
+			trim_token(tokenizer, tokens, before + i, slot, &encoding->pos[at], &encoding->len[at]);
 		encoding->type_ids[at] = type_id;
 		encoding->sequence[at] = sequence;
 		if (encoding->texts && tokens->texts)
@@ -124,6 +128,8 @@ place_special(Encoding *encoding, const TemplateItem *item)
 	encoding->pos[at] = -1;
 	encoding->len[at] = 0;
 	encoding->sequence[at] = 0;
+	if (encoding->texts)
+		encoding->texts[at] = (TokenText){0};
 	if (encoding->words)
 		encoding->words[at] = -1;
 }
@@ -161,20 +167,31 @@ reserve_encoding(Encoding *encoding, Arena *arena, size_t n, const Tokens *token
 		   error_set(error, ERR_MEMORY, "out of memory for %zu tokens", n);
 }
 
+static void
+template_items(const Tokenizer *tokenizer, bool pair, bool add_special_tokens,
+			   const TemplateItem **begin, const TemplateItem **end)
+{
+	const TemplateTable *template = tokenizer->template;
+	TemplateList list;
+
+	if (add_special_tokens)
+		list = pair ? TEMPLATE_PAIR : TEMPLATE_SINGLE;
+	else
+		list = pair ? TEMPLATE_PAIR_BARE : TEMPLATE_SINGLE_BARE;
+	*begin = template->items + template->begin[list];
+	*end = template->items + template->begin[list + 1];
+}
+
 bool
 tokenizer_assemble(const Tokenizer *tokenizer, Arena *arena, const TokenSpan *first,
 				   const TokenSpan *second, bool add_special_tokens, Encoding *encoding,
 				   Error *error)
 {
-	const TemplateTable *template = tokenizer->template;
-	TemplateList		list = add_special_tokens ? (second ? TEMPLATE_PAIR : TEMPLATE_SINGLE)
-							   : second			  ? TEMPLATE_PAIR_BARE
-												  : TEMPLATE_SINGLE_BARE;
-	const TemplateItem *begin = template->items + template->begin[list];
-	const TemplateItem *end = template->items + template->begin[list + 1];
 	const TokenSpan		none = {0};
+	const TemplateItem *begin, *end;
 	size_t				total = 0;
 
+	template_items(tokenizer, second, add_special_tokens, &begin, &end);
 	if (!second)
 		second = &none;
 	for (const TemplateItem *item = begin; item < end; item++)
@@ -186,9 +203,9 @@ tokenizer_assemble(const Tokenizer *tokenizer, Arena *arena, const TokenSpan *fi
 	for (const TemplateItem *item = begin; item < end; item++)
 	{
 		if (item->id == TEMPLATE_TEXT)
-			place_tokens(tokenizer, encoding, first, item->type_id, 1);
+			place_tokens(tokenizer, encoding, first, 0, item->type_id, 1);
 		else if (item->id == TEMPLATE_TEXT_PAIR)
-			place_tokens(tokenizer, encoding, second, item->type_id, 2);
+			place_tokens(tokenizer, encoding, second, 0, item->type_id, 2);
 		else
 			place_special(encoding, item);
 	}
@@ -200,5 +217,80 @@ tokenizer_assemble(const Tokenizer *tokenizer, Arena *arena, const TokenSpan *fi
 	if ((tokenizer->shapes && !encoding->shape_ids) ||
 		(tokenizer->pronunciations && !encoding->pronunciation_ids))
 		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", total);
+	return true;
+}
+
+/* Tokens on their way to a sink. */
+typedef struct Stream
+{
+	const Tokenizer	   *tokenizer;
+	TokenSink			sink;
+	void			   *argument;
+	Encoding			part; /* room for STREAM_TOKENS */
+	const TemplateItem *item;
+	size_t				before; /* tokens of the text that have gone already */
+} Stream;
+
+static bool
+stream_tokens(const Tokens *tokens, void *argument, Error *error)
+{
+	Stream		   *stream = argument;
+	const TokenSpan span = {tokens, 0, tokens->kept};
+
+	if (span.n == 0)
+		return true;
+	stream->part.n = 0;
+	place_tokens(stream->tokenizer, &stream->part, &span, stream->before, stream->item->type_id,
+				 stream->item->id == TEMPLATE_TEXT ? 1 : 2);
+	stream->before += span.n;
+	return stream->sink(stream->argument, &stream->part, error);
+}
+
+bool
+tokenizer_stream(const Tokenizer *tokenizer, Arena *arena, const char *text, size_t length,
+				 const char *pair, size_t pair_length, const EncodeOptions *options, TokenSink sink,
+				 void *argument, Error *error)
+{
+	Stream		 stream = {.tokenizer = tokenizer, .sink = sink, .argument = argument};
+	const Tokens asked = {.wants_texts = options->wants_texts, .wants_words = options->wants_words};
+	const TemplateItem *end;
+
+	template_items(tokenizer, pair, options->add_special_tokens, &stream.item, &end);
+	if (!reserve_encoding(&stream.part, arena, STREAM_TOKENS, &asked, error))
+		return false;
+	for (; stream.item < end; stream.item++)
+	{
+		bool   second = stream.item->id == TEMPLATE_TEXT_PAIR;
+		Tokens tokens = {.limit = STREAM_TOKENS, .full = stream_tokens, .argument = &stream};
+
+		stream.part.n = 0;
+		stream.before = 0;
+		if (stream.item->id >= 0)
+		{
+			place_special(&stream.part, stream.item);
+			if (!sink(argument, &stream.part, error))
+				return false;
+		}
+		else if (!tokenizer_tokens(tokenizer, arena, second ? pair : text,
+								   second ? pair_length : length, options, &tokens, error) ||
+				 !stream_tokens(&tokens, &stream, error))
+			return false;
+	}
+	return true;
+}
+
+bool
+tokenizer_count(const Tokenizer *tokenizer, Arena *arena, const char *text, size_t length,
+				const char *pair, size_t pair_length, const EncodeOptions *options, size_t *n,
+				Error *error)
+{
+	Tokens tokens[2] = {{0}};
+
+	*n = options->add_special_tokens ? (size_t) tokenizer_template_size(tokenizer, pair) : 0;
+	if (!tokenizer_tokens(tokenizer, arena, text, length, options, &tokens[0], error) ||
+		(pair &&
+		 !tokenizer_tokens(tokenizer, arena, pair, pair_length, options, &tokens[1], error)))
+		return false;
+	*n += tokens[0].n + tokens[1].n;
 	return true;
 }

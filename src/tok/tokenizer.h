@@ -128,6 +128,22 @@ extern bool tokenizer_encode(const Tokenizer *tokenizer, Arena *arena, const cha
 							 size_t length, const char *pair, size_t pair_length,
 							 const EncodeOptions *options, Encoding *encoding, Error *error);
 
+/* Takes some tokens of an encoding, which may be used during the call; false with an error stops. */
+typedef bool (*TokenSink)(void *argument, const Encoding *part, Error *error);
+
+/* Encodes whole texts however long they are, in the memory of a short one where the tokenizer can cut them: the
+ * encoding goes to a sink part by part, in order.  Parts have no shape_ids and pronunciation_ids, and max_length and
+ * truncate are not looked at. */
+extern bool tokenizer_stream(const Tokenizer *tokenizer, Arena *arena, const char *text,
+							 size_t length, const char *pair, size_t pair_length,
+							 const EncodeOptions *options, TokenSink sink, void *argument,
+							 Error *error);
+
+/* How many tokens a whole text or pair has, in the same memory. */
+extern bool tokenizer_count(const Tokenizer *tokenizer, Arena *arena, const char *text,
+							size_t length, const char *pair, size_t pair_length,
+							const EncodeOptions *options, size_t *n, Error *error);
+
 /* The number of special tokens that the template adds to a text (pair false) or a pair. */
 extern int tokenizer_template_size(const Tokenizer *tokenizer, bool pair);
 
