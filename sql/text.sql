@@ -79,6 +79,9 @@ SELECT bool_and(tokens <= 16) AS fit, bool_and(tokens = infer.count_tokens('tiny
 FROM (SELECT repeat('The people were reading, walking; 12345 xyzzy 猫 books. ', 40)) v(input), infer.chunks('tiny', input, 16)
 GROUP BY input;
 SELECT bool_and(tokens <= 48) AS fit, count(*) FROM infer.chunks('tiny', repeat('the cat ', 500));
+-- sentences where they fit, else words, else tokens; with an overlap
+SELECT ord, chunk, pos, len, tokens FROM infer.chunks('tiny', E'The cat was reading.  A book!\nThe green house and the dog were walking about.', 10);
+SELECT ord, chunk, pos, len, tokens FROM infer.chunks('tiny', E'The cat was reading.  A book!\nThe green house and the dog were walking about.', 10, 3);
 SELECT * FROM infer.chunks('tiny', 'x', 2);
 SELECT * FROM infer.chunks('tiny', 'x', -2147483648);
 SELECT * FROM infer.chunks('tiny', 'x', 10, 8);

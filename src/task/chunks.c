@@ -28,6 +28,7 @@ typedef struct Place
 typedef enum Border
 {
 	BORDER_SENTENCE,
+	BORDER_LINE, /* of a word, where a line may be broken: not before a comma */
 	BORDER_WORD,
 	BORDER_GRAPHEME,
 	BORDERS
@@ -72,6 +73,7 @@ open_borders(Chunker *chunker)
 {
 	static const UBreakIteratorType types[] = {
 		[BORDER_SENTENCE] = UBRK_SENTENCE,
+		[BORDER_LINE] = UBRK_LINE,
 		[BORDER_WORD] = UBRK_WORD,
 		[BORDER_GRAPHEME] = UBRK_CHARACTER,
 	};
@@ -101,15 +103,16 @@ set_stretch(Chunker *chunker, size_t last)
 	return U_SUCCESS(status) || icu_failed(chunker->error, status);
 }
 
-/* Whether there is a border at a byte; one of a sentence or a word must be a grapheme's too. */
+/* Whether there is a border at a byte: of a grapheme, too. */
 static bool
 is_border(const Chunker *chunker, Border border, size_t at)
 {
-	int32_t offset = (int32_t) (at - chunker->start);
+	UBreakIterator *const *borders = chunker->borders;
+	int32_t				   offset = (int32_t) (at - chunker->start);
 
-	return ubrk_isBoundary(chunker->borders[border], offset) &&
-		   (border == BORDER_GRAPHEME ||
-			ubrk_isBoundary(chunker->borders[BORDER_GRAPHEME], offset));
+	return ubrk_isBoundary(borders[border], offset) &&
+		   (border != BORDER_LINE || ubrk_isBoundary(borders[BORDER_WORD], offset)) &&
+		   (border == BORDER_GRAPHEME || ubrk_isBoundary(borders[BORDER_GRAPHEME], offset));
 }
 
 /* The last border before a byte, at least start. */
@@ -255,14 +258,15 @@ choose_start(const Chunker *chunker, const Cut *cut)
 
 	if (cut->token - chunker->from > chunker->options.overlap)
 		low = cut->token - chunker->options.overlap;
-	for (size_t token = low; token < cut->token; token++)
-	{
-		size_t at = chunker->places[token].begin;
+	for (int border = BORDER_LINE; border <= BORDER_WORD; border++)
+		for (size_t token = low; token < cut->token; token++)
+		{
+			size_t at = chunker->places[token].begin;
 
-		if (at >= chunker->places[token - 1].end && at > chunker->start &&
-			is_border(chunker, BORDER_WORD, at))
-			return (Cut){token, at};
-	}
+			if (at >= chunker->places[token - 1].end && at > chunker->start &&
+				is_border(chunker, (Border) border, at))
+				return (Cut){token, at};
+		}
 	return *cut;
 }
 

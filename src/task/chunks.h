@@ -1,8 +1,8 @@
 /*
  * chunks.h: a document in pieces that a model takes.
  *
- * A chunk ends where a sentence does, as far as tokens allow, else where a word does, else between two
- * tokens, as Unicode's text segmentation has these borders in this machine's ICU (UAX #29, with ICU's dictionaries
+ * A chunk ends where a sentence does, as far as tokens allow, else where a word does, if possible one that a
+ * line could end with, else between two tokens, as Unicode's text segmentation has these borders in this machine's ICU (UAX #29 and #14, with ICU's dictionaries
  * of words where scripts have no spaces).  It begins and ends at the border of a grapheme; only one that has more
  * tokens than a chunk is cut between its characters.  What is no token at either end of a chunk, as
  * whitespace, belongs to none.

@@ -28,7 +28,7 @@ CREATE FUNCTION infer.chunks(model infer.model, input text, max_tokens integer D
     RETURNS TABLE (ord integer, chunk text, pos integer, len integer, tokens integer)
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000 ROWS 10 AS 'MODULE_PATHNAME', 'infer_chunks';
 COMMENT ON FUNCTION infer.chunks(infer.model, text, integer, integer)
-    IS 'a text in pieces of at most max_tokens tokens, special ones included, cut between words; overlap in tokens';
+    IS 'a text in pieces of at most max_tokens tokens, special ones included, cut between sentences or words; overlap in tokens';
 
 CREATE FUNCTION infer.vocab(model infer.model) RETURNS TABLE (id integer, token text, special boolean)
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10000 ROWS 30000 AS 'MODULE_PATHNAME', 'infer_vocab';
