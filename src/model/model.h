@@ -304,10 +304,11 @@ typedef struct Model
 	int	 n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
 	int	 pad_token_id;
 	bool has_cross_attention;
-	bool has_pair_logits;	/* BertForPreTraining: a second output */
-	bool labels_drop_cache; /* with labels the class returns no cache */
-	bool has_pooler;		/* known once the weights are bound */
-	CacheLayout cache;		/* of a decoder */
+	bool has_pair_logits;	  /* BertForPreTraining: a second output */
+	bool labels_drop_cache;	  /* with labels the class returns no cache */
+	bool choice_sees_padding; /* a choice's score depends on how far it is padded (RoFormer) */
+	bool has_pooler;		  /* known once the weights are bound */
+	CacheLayout cache;		  /* of a decoder */
 
 	Arena arena; /* config and weights */
 } Model;

@@ -119,6 +119,8 @@ roformer_configure(void *out, const Params *params, Model *model, Error *error)
 			encoder->hidden_size, attention->heads, attention->head_dim);
 	attention->relative = RELATIVE_ROTARY;
 	model->embedding_size = config->embedding_size;
+	model->choice_sees_padding =
+		model->head == HEAD_MULTIPLE_CHOICE && config->summary != SUMMARY_FIRST;
 	model->takes_cross_head_mask = model->head == HEAD_CAUSAL_LM;
 	if (model->head == HEAD_QUESTION_ANSWERING)
 		model->n_labels = 2;

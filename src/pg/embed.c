@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 
 #include "pg/portions.h"
+#include "pg/task.h"
 
 /* How a call wants its texts embedded: its arguments, or the model's defaults where they are NULL. */
 typedef struct EmbedCall
@@ -145,48 +146,85 @@ add_text(void *argument, Work *work, text *input)
 }
 
 static ArrayType *
-make_vector(const EmbedCall *call, const float4 *results)
+make_vector(const float4 *numbers, int n)
 {
-	ArrayType *vector = vector_make(call->dimensions);
+	ArrayType *vector = vector_make(n);
 
-	memcpy(ARR_DATA_PTR(vector), results, sizeof(float4) * call->dimensions);
+	memcpy(ARR_DATA_PTR(vector), numbers, sizeof(float4) * n);
 	return vector;
 }
+
+static TaskCall *
+start_call(EmbedCall *call)
+{
+	TaskCall *task = palloc(sizeof(TaskCall));
+	WorkKind  kind = work_kind(call);
+
+	work_init(&task->work, call->handle, &kind);
+	return task;
+}
+
+static TaskCall *
+embed_prepare(FunctionCallInfo fcinfo)
+{
+	EmbedCall call;
+	TaskCall *task;
+
+	if (task_null(fcinfo, 2))
+		return NULL;
+	call_arguments(&call, fcinfo);
+	task = start_call(&call);
+	add_text(&call, &task->work, PG_GETARG_TEXT_PP(1));
+	return task;
+}
+
+static Datum
+embed_finish(FunctionCallInfo fcinfo, TaskCall *call)
+{
+	return PointerGetDatum(make_vector(work_result(&call->work, 0), call->work.counts.dimensions));
+}
+
+static const Task embed = {.prepare = embed_prepare, .finish = embed_finish};
 
 PG_FUNCTION_INFO_V1(infer_embed);
 Datum
 infer_embed(PG_FUNCTION_ARGS)
 {
-	EmbedCall call;
-	WorkKind  kind;
-	Work	  work;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_NULL();
-	call_arguments(&call, fcinfo);
-	kind = work_kind(&call);
-	work_init(&work, call.handle, &kind);
-	add_text(&call, &work, PG_GETARG_TEXT_PP(1));
-	work_run(&work);
-	PG_RETURN_ARRAYTYPE_P(make_vector(&call, work_result(&work, 0)));
+	return task_run(&embed, fcinfo);
 }
+
+static TaskCall *
+similarity_prepare(FunctionCallInfo fcinfo)
+{
+	EmbedCall call;
+	TaskCall *task;
+
+	if (task_null(fcinfo, 3))
+		return NULL;
+	init_call(&call, model_handle(PG_GETARG_INFER_MODEL(0)));
+	set_prompt(&call, NULL);
+	task = start_call(&call);
+	add_text(&call, &task->work, PG_GETARG_TEXT_PP(1));
+	add_text(&call, &task->work, PG_GETARG_TEXT_PP(2));
+	return task;
+}
+
+static Datum
+similarity_finish(FunctionCallInfo fcinfo, TaskCall *call)
+{
+	const Work *work = &call->work;
+
+	return Float4GetDatum(
+		vector_cosine(work_result(work, 0), work_result(work, 1), work->counts.dimensions));
+}
+
+static const Task similarity = {.prepare = similarity_prepare, .finish = similarity_finish};
 
 PG_FUNCTION_INFO_V1(infer_similarity);
 Datum
 infer_similarity(PG_FUNCTION_ARGS)
 {
-	EmbedCall call;
-	WorkKind  kind;
-	Work	  work;
-
-	init_call(&call, model_handle(PG_GETARG_INFER_MODEL(0)));
-	set_prompt(&call, NULL);
-	kind = work_kind(&call);
-	work_init(&work, call.handle, &kind);
-	add_text(&call, &work, PG_GETARG_TEXT_PP(1));
-	add_text(&call, &work, PG_GETARG_TEXT_PP(2));
-	work_run(&work);
-	PG_RETURN_FLOAT4(vector_cosine(work_result(&work, 0), work_result(&work, 1), call.dimensions));
+	return task_run(&similarity, fcinfo);
 }
 
 /* ---- embed_many ---- */
@@ -243,7 +281,8 @@ infer_embed_many(PG_FUNCTION_ARGS)
 		SRF_RETURN_DONE(context);
 	values[0] = Int64GetDatum(input + 1);
 	nulls[1] = results == NULL;
-	values[1] = results == NULL ? (Datum) 0 : PointerGetDatum(make_vector(&many->call, results));
+	values[1] =
+		results == NULL ? (Datum) 0 : PointerGetDatum(make_vector(results, many->call.dimensions));
 	SRF_RETURN_NEXT(context,
 					HeapTupleGetDatum(heap_form_tuple(context->tuple_desc, values, nulls)));
 }

@@ -29,7 +29,7 @@
 #include "utils/jsonb.h"
 
 #include "pg/compat.h"
-#include "pg/pg_infer.h"
+#include "pg/task.h"
 
 /* ---- statements ---- */
 
@@ -378,20 +378,29 @@ infer_model_card(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(text_from_utf8((const char *) card->data, card->size));
 }
 
+/* Labels of a head that has some are named even where config.json does not. */
+static int
+count_labels(ModelHandle *handle)
+{
+	int			 n = image_strings(&handle->image, "labels");
+	const Model *model = handle->has_weights ? handle_model(handle) : NULL;
+
+	if (n == 0 && model != NULL &&
+		(model->head == HEAD_SEQUENCE_CLASSIFICATION || model->head == HEAD_TOKEN_CLASSIFICATION))
+		return model->n_labels;
+	return n;
+}
+
 PG_FUNCTION_INFO_V1(infer_labels);
 Datum
 infer_labels(PG_FUNCTION_ARGS)
 {
 	ModelHandle *handle = model_handle(PG_GETARG_INFER_MODEL(0));
-	int			 n = image_strings(&handle->image, "labels");
+	int			 n = count_labels(handle);
 	Datum		*labels = palloc(sizeof(Datum) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
-	{
-		const char *label = image_string(&handle->image, "labels", i);
-
-		labels[i] = PointerGetDatum(text_from_utf8(label, strlen(label)));
-	}
+		labels[i] = task_label(handle, i);
 	PG_RETURN_ARRAYTYPE_P(construct_array(labels, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 

@@ -18,12 +18,16 @@
  *	 texts.c	   the payload of a request for texts
  *	 work.c		   texts on their way to an engine, and what comes back
  *	 portions.c	   arrays of texts, in one request after the other
+ *	 task.c		   functions over texts: arguments to items, results to rows
  *	 embed.c	   embed, embed_many, similarity
  *	 service.c	   which functions a model serves
  *	 window_work.c the windows of long texts, computed some at a time
  *	 tag.c		   tag
  *	 answer.c	   answer, answers
  *	 fill_mask.c   fill_mask
+ *	 classify.c	   classify and its siblings, zero_shot, score, rerank
+ *	 choose.c	   choose, choose_scores
+ *	 likelihood.c  log_likelihood, perplexity, token_logprobs
  *	 forward.c	   forward
  *	 generate.c	   generate, generate_many, generate_ids, generate_ids_many, generate_stream
  *	 generation_request.c  the payload of a request for generated text

@@ -68,15 +68,22 @@ require_service(ModelHandle *handle, const char *function)
 		 errdetail("It is a %s, which serves %s.", model->architecture, services_of(model))));
 }
 
+const char *
+service_label(const ModelHandle *handle, int i)
+{
+	if (i < image_strings(&handle->image, "labels"))
+		return image_string(&handle->image, "labels", i);
+	return psprintf("LABEL_%d", i);
+}
+
 const char *const *
 service_labels(ModelHandle *handle, int *n)
 {
 	const Model *model = handle_model(handle);
 	const char **labels = palloc(sizeof(char *) * Max(1, model->n_labels));
-	int			 named = image_strings(&handle->image, "labels");
 
 	*n = model->n_labels;
 	for (int i = 0; i < *n; i++)
-		labels[i] = i < named ? image_string(&handle->image, "labels", i) : psprintf("LABEL_%d", i);
+		labels[i] = service_label(handle, i);
 	return labels;
 }

@@ -10,7 +10,10 @@
  * the model's class and the functions that it serves. */
 extern void require_service(ModelHandle *handle, const char *function);
 
-/* The names of the model's classes, in UTF-8; palloc'd. */
+/* The name of a class, in UTF-8: "LABEL_<i>" where the model gives none. */
+extern const char *service_label(const ModelHandle *handle, int i);
+
+/* All of them; palloc'd. */
 extern const char *const *service_labels(ModelHandle *handle, int *n);
 
 #endif
