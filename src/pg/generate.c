@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "pg/generation_request.h"
+#include "pg/grammars.h"
 
 #include "task/continuation.h"
 #include "task/generation_defaults.h"
@@ -40,6 +41,8 @@ enum
 	ARG_EARLY_STOPPING,
 	ARG_STOP,
 	ARG_BAD_WORDS,
+	ARG_CHOICES,
+	ARG_JSON_SCHEMA,
 	ARG_SEED,
 	ARG_OWN,
 
@@ -226,6 +229,35 @@ read_bad_words_ids(GenerateCall *call, FunctionCallInfo fcinfo)
 	}
 }
 
+/* ---- constraints ---- */
+
+/* The output is to be what a grammar has. */
+static void
+set_grammar(GenerateCall *call, const Grammar *grammar)
+{
+	require_tokenizer(call->handle);
+	call->inputs.grammar = grammar;
+	call->inputs.grammar_size = grammar->size;
+}
+
+static void
+read_constraints(GenerateCall *call, FunctionCallInfo fcinfo)
+{
+	bool choices = !PG_ARGISNULL(ARG_CHOICES), schema = !PG_ARGISNULL(ARG_JSON_SCHEMA);
+
+	if (choices && schema)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("choices and json_schema are both given")));
+	if ((choices || schema) && call->inputs.options.n_stop > 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("stop and %s are both given", choices ? "choices" : "json_schema"),
+						errdetail("A stop string would cut what has to be complete.")));
+	if (choices)
+		set_grammar(call, grammar_from_choices(PG_GETARG_ARRAYTYPE_P(ARG_CHOICES)));
+	if (schema)
+		set_grammar(call, grammar_from_schema(PG_GETARG_JSONB_P(ARG_JSON_SCHEMA)));
+}
+
 /* ---- arguments ---- */
 
 static void
@@ -290,6 +322,7 @@ read_options(GenerateCall *call, FunctionCallInfo fcinfo)
 		read_stop(call, fcinfo);
 	if (!PG_ARGISNULL(ARG_BAD_WORDS))
 		read_bad_words(call, fcinfo);
+	read_constraints(call, fcinfo);
 	if (!PG_ARGISNULL(ARG_SEED))
 		options->seed = (uint64) PG_GETARG_INT64(ARG_SEED);
 }
@@ -510,6 +543,14 @@ stop_list(const GenerateCall *call)
 	return (StopList){options->n_stop, options->stop_offsets, options->stop_bytes};
 }
 
+static bool
+strips_space(const GenerateCall *call)
+{
+	const Grammar *grammar = call->inputs.grammar;
+
+	return grammar != NULL && grammar->strips_space;
+}
+
 /* The text of an output, cut before the first stop string. */
 static text *
 output_text(const GenerateCall *call, GenerationOutput *output)
@@ -521,9 +562,13 @@ output_text(const GenerateCall *call, GenerationOutput *output)
 	Error	   error;
 
 	arena_reset(backend_arena());
-	if (!continuation_text(&call->handle->tokenizer, backend_arena(),
-						   (const int32 *) ARR_DATA_PTR(ids), call->inputs.n_prompt,
-						   ARR_DIMS(ids)[0], &utf8, &length, &error))
+	if (!(call->inputs.grammar != NULL
+			  ? continuation_spelled(&call->handle->tokenizer, backend_arena(), output->ids,
+									 generation_output_count(output), strips_space(call), &utf8,
+									 &length, &error)
+			  : continuation_text(&call->handle->tokenizer, backend_arena(),
+								  (const int32 *) ARR_DATA_PTR(ids), call->inputs.n_prompt,
+								  ARR_DIMS(ids)[0], &utf8, &length, &error)))
 		report_error(&error, call->handle->name);
 	return text_from_utf8(utf8, stop_find(&stops, utf8, length));
 }
@@ -648,8 +693,10 @@ start_stream(FunctionCallInfo fcinfo)
 						errmsg("num_beams is %d, but beams can't be streamed", options->num_beams),
 						errhint("Which of them is the best is known at the end: use generate().")));
 	n_prompt = call->inputs.n_prompt;
-	stream->text =
-		(ContinuationStream){.tokenizer = &call->handle->tokenizer, .stops = stop_list(call)};
+	stream->text = (ContinuationStream){.tokenizer = &call->handle->tokenizer,
+										.stops = stop_list(call),
+										.spelled = call->inputs.grammar != NULL,
+										.strips_space = strips_space(call)};
 	stream->ids = palloc(sizeof(int32) * (n_prompt + options->max_new_tokens));
 	memcpy(stream->ids, call->ids, sizeof(int32) * n_prompt);
 	call->inputs.streams = true;

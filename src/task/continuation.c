@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "tok/spelling.h"
 
 /* Tokens before those that can hold a stop string, so that what decoding does at a text's beginning does
  * not touch them. */
@@ -37,6 +38,31 @@ continuation_text(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, 
 				  char **text, size_t *length, Error *error)
 {
 	return text_behind(tokenizer, arena, ids, 0, n_prompt, n, text, length, error);
+}
+
+/* Most bytes of a token's spelling; longer ones never come with a constraint. */
+#define SPELLING_MAX 256
+
+bool
+continuation_spelled(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
+					 bool strips_space, char **text, size_t *length, Error *error)
+{
+	char  *bytes = arena_alloc_raw(arena, (size_t) n + 1, SPELLING_MAX);
+	size_t at = 0;
+
+	if (bytes == NULL)
+		return error_set(error, ERR_MEMORY, "out of memory for the text of %d tokens", n);
+	for (int i = 0; i < n; i++)
+		at += tokenizer_spell(tokenizer, ids[i], bytes + at, SPELLING_MAX);
+	bytes[at] = '\0';
+	*text = bytes;
+	*length = at;
+	if (strips_space && at > 0 && bytes[0] == ' ')
+	{
+		++*text;
+		--*length;
+	}
+	return true;
 }
 
 /* ---- stop strings ---- */
@@ -107,6 +133,48 @@ continuation_stops(const Tokenizer *tokenizer, const StopList *stops, Arena *are
 	}
 }
 
+/* Without the beginning of a character at the end. */
+static size_t
+whole_characters(const char *text, size_t length)
+{
+	size_t begin = length;
+
+	while (begin > 0 && length - begin < 3 && ((uint8_t) text[begin - 1] & 0xC0) == 0x80)
+		begin--;
+	if (begin > 0 && (uint8_t) text[begin - 1] >= 0xC0)
+	{
+		size_t at = begin - 1;
+
+		if (utf8_next(text, length, &at) == 0xFFFD)
+			return begin - 1;
+	}
+	return length;
+}
+
+/* The text so far, and how much of it is certain. */
+static bool
+stream_text(const ContinuationStream *stream, Arena *arena, const int32_t *ids, int n_prompt, int n,
+			bool finished, char **text, size_t *size, size_t *end, Error *error)
+{
+	if (stream->spelled)
+	{
+		if (!continuation_spelled(stream->tokenizer, arena, ids + n_prompt, n - n_prompt,
+								  stream->strips_space, text, size, error))
+			return false;
+		*end = finished ? *size : whole_characters(*text, *size);
+		return true;
+	}
+	if (!continuation_text(stream->tokenizer, arena, ids, n_prompt, n, text, size, error))
+		return false;
+	*end = stop_find(&stream->stops, *text, *size);
+	if (*end == *size && !finished)
+	{
+		*end = tokenizer_settled(stream->tokenizer, *text, *size);
+		*end -= stop_begun(&stream->stops, *text, *end);
+	}
+	return true;
+}
+
 bool
 continuation_next(ContinuationStream *stream, Arena *arena, const int32_t *ids, int n_prompt, int n,
 				  bool finished, const char **piece, size_t *length, Error *error)
@@ -114,14 +182,8 @@ continuation_next(ContinuationStream *stream, Arena *arena, const int32_t *ids, 
 	char  *text;
 	size_t size, end;
 
-	if (!continuation_text(stream->tokenizer, arena, ids, n_prompt, n, &text, &size, error))
+	if (!stream_text(stream, arena, ids, n_prompt, n, finished, &text, &size, &end, error))
 		return false;
-	end = stop_find(&stream->stops, text, size);
-	if (end == size && !finished)
-	{
-		end = tokenizer_settled(stream->tokenizer, text, size);
-		end -= stop_begun(&stream->stops, text, end);
-	}
 	if (end < stream->shown)
 		end = stream->shown < size ? stream->shown : size;
 	*length = end > stream->shown ? end - stream->shown : 0;

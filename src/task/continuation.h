@@ -10,6 +10,12 @@
 
 #include "task/generation.h"
 
+/* As continuation_text for output that keeps to a constraint: the bytes of the tokens' own spellings (tok/spelling.h), which
+ * no clean-up touches.  ids: the generated ones alone. */
+extern bool continuation_spelled(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids,
+								 int n, bool strips_space, char **text, size_t *length,
+								 Error *error);
+
 /* Strings that end a text before them. */
 typedef struct StopList
 {
@@ -40,7 +46,9 @@ typedef struct ContinuationStream
 {
 	const Tokenizer *tokenizer;
 	StopList		 stops;
-	size_t			 shown; /* bytes of the continuation's text */
+	bool   spelled; /* the text is continuation_spelled's, and there are no stop strings */
+	bool   strips_space;
+	size_t shown; /* bytes of the continuation's text */
 } ContinuationStream;
 
 /* The piece that has become certain with the last of ids[n_prompt .. n - 1]; finished: no token follows, so

@@ -5,12 +5,13 @@ CREATE FUNCTION infer.generate(model infer.model, prompt text,
                                temperature real DEFAULT 0, top_k integer DEFAULT 0, top_p real DEFAULT 1, typical_p real DEFAULT 1,
                                repetition_penalty real DEFAULT 1, no_repeat_ngram_size integer DEFAULT 0,
                                num_beams integer DEFAULT 1, length_penalty real DEFAULT 1, early_stopping text DEFAULT 'false',
-                               stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, seed bigint DEFAULT 0,
+                               stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, choices text[] DEFAULT NULL,
+                               json_schema jsonb DEFAULT NULL, seed bigint DEFAULT 0,
                                add_special_tokens boolean DEFAULT true, truncate text DEFAULT NULL)
     RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 5000000 AS 'MODULE_PATHNAME', 'infer_generate';
 COMMENT ON FUNCTION infer.generate(infer.model, text, integer, integer, real, integer, real, real, real, integer, integer, real, text,
-                                   text[], text[], bigint, boolean, text)
+                                   text[], text[], text[], jsonb, bigint, boolean, text)
     IS 'how a text goes on, without the text itself; temperature 0 takes the best token every time';
 
 CREATE FUNCTION infer.generate_many(model infer.model, prompt text,
@@ -18,13 +19,14 @@ CREATE FUNCTION infer.generate_many(model infer.model, prompt text,
                                     temperature real DEFAULT 0, top_k integer DEFAULT 0, top_p real DEFAULT 1, typical_p real DEFAULT 1,
                                     repetition_penalty real DEFAULT 1, no_repeat_ngram_size integer DEFAULT 0,
                                     num_beams integer DEFAULT 1, length_penalty real DEFAULT 1, early_stopping text DEFAULT 'false',
-                                    stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, seed bigint DEFAULT 0,
+                                    stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, choices text[] DEFAULT NULL,
+                                    json_schema jsonb DEFAULT NULL, seed bigint DEFAULT 0,
                                     add_special_tokens boolean DEFAULT true, truncate text DEFAULT NULL,
                                     num_return_sequences integer DEFAULT 1)
     RETURNS TABLE (ord integer, output text, score real)
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 5000000 ROWS 4 AS 'MODULE_PATHNAME', 'infer_generate_many';
 COMMENT ON FUNCTION infer.generate_many(infer.model, text, integer, integer, real, integer, real, real, real, integer, integer, real, text,
-                                        text[], text[], bigint, boolean, text, integer)
+                                        text[], text[], text[], jsonb, bigint, boolean, text, integer)
     IS 'several ways in which a text goes on: the best beams with their scores, or drawn ones with their log-probabilities';
 
 CREATE FUNCTION infer.generate_stream(model infer.model, prompt text,
@@ -32,12 +34,13 @@ CREATE FUNCTION infer.generate_stream(model infer.model, prompt text,
                                       temperature real DEFAULT 0, top_k integer DEFAULT 0, top_p real DEFAULT 1, typical_p real DEFAULT 1,
                                       repetition_penalty real DEFAULT 1, no_repeat_ngram_size integer DEFAULT 0,
                                       num_beams integer DEFAULT 1, length_penalty real DEFAULT 1, early_stopping text DEFAULT 'false',
-                                      stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, seed bigint DEFAULT 0,
+                                      stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, choices text[] DEFAULT NULL,
+                                      json_schema jsonb DEFAULT NULL, seed bigint DEFAULT 0,
                                       add_special_tokens boolean DEFAULT true, truncate text DEFAULT NULL)
     RETURNS TABLE (ord integer, token text, token_id integer, logprob real)
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 5000000 ROWS 64 AS 'MODULE_PATHNAME', 'infer_generate_stream';
 COMMENT ON FUNCTION infer.generate_stream(infer.model, text, integer, integer, real, integer, real, real, real, integer, integer, real, text,
-                                          text[], text[], bigint, boolean, text)
+                                          text[], text[], text[], jsonb, bigint, boolean, text)
     IS 'how a text goes on, a row for each token as soon as there is one; call it in a select list';
 
 CREATE FUNCTION infer.generate_ids(model infer.model, input_ids integer[],
@@ -45,7 +48,8 @@ CREATE FUNCTION infer.generate_ids(model infer.model, input_ids integer[],
                                    temperature real DEFAULT 0, top_k integer DEFAULT 0, top_p real DEFAULT 1, typical_p real DEFAULT 1,
                                    repetition_penalty real DEFAULT 1, no_repeat_ngram_size integer DEFAULT 0,
                                    num_beams integer DEFAULT 1, length_penalty real DEFAULT 1, early_stopping text DEFAULT 'false',
-                                   stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, seed bigint DEFAULT 0,
+                                   stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, choices text[] DEFAULT NULL,
+                                   json_schema jsonb DEFAULT NULL, seed bigint DEFAULT 0,
                                    bad_words_ids jsonb DEFAULT NULL, suppress_tokens integer[] DEFAULT NULL,
                                    eos_token_id integer[] DEFAULT NULL, pad_token_id integer DEFAULT NULL,
                                    forced_eos_token_id integer DEFAULT NULL, input_shape_ids integer[] DEFAULT NULL,
@@ -53,7 +57,7 @@ CREATE FUNCTION infer.generate_ids(model infer.model, input_ids integer[],
     RETURNS integer[]
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 5000000 AS 'MODULE_PATHNAME', 'infer_generate_ids';
 COMMENT ON FUNCTION infer.generate_ids(infer.model, integer[], integer, integer, real, integer, real, real, real, integer, integer, real, text,
-                                       text[], text[], bigint, jsonb, integer[], integer[], integer, integer, integer[], integer[])
+                                       text[], text[], text[], jsonb, bigint, jsonb, integer[], integer[], integer, integer, integer[], integer[])
     IS 'token ids and those that follow them; ids that are not given are those of generation_config.json';
 
 CREATE FUNCTION infer.generate_ids_many(model infer.model, input_ids integer[],
@@ -61,7 +65,8 @@ CREATE FUNCTION infer.generate_ids_many(model infer.model, input_ids integer[],
                                         temperature real DEFAULT 0, top_k integer DEFAULT 0, top_p real DEFAULT 1, typical_p real DEFAULT 1,
                                         repetition_penalty real DEFAULT 1, no_repeat_ngram_size integer DEFAULT 0,
                                         num_beams integer DEFAULT 1, length_penalty real DEFAULT 1, early_stopping text DEFAULT 'false',
-                                        stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, seed bigint DEFAULT 0,
+                                        stop text[] DEFAULT NULL, bad_words text[] DEFAULT NULL, choices text[] DEFAULT NULL,
+                                        json_schema jsonb DEFAULT NULL, seed bigint DEFAULT 0,
                                         bad_words_ids jsonb DEFAULT NULL, suppress_tokens integer[] DEFAULT NULL,
                                         eos_token_id integer[] DEFAULT NULL, pad_token_id integer DEFAULT NULL,
                                         forced_eos_token_id integer DEFAULT NULL, input_shape_ids integer[] DEFAULT NULL,
@@ -69,5 +74,5 @@ CREATE FUNCTION infer.generate_ids_many(model infer.model, input_ids integer[],
     RETURNS TABLE (ord integer, output_ids integer[], score real)
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 5000000 ROWS 4 AS 'MODULE_PATHNAME', 'infer_generate_ids_many';
 COMMENT ON FUNCTION infer.generate_ids_many(infer.model, integer[], integer, integer, real, integer, real, real, real, integer, integer, real, text,
-                                            text[], text[], bigint, jsonb, integer[], integer[], integer, integer, integer[], integer[], integer)
+                                            text[], text[], text[], jsonb, bigint, jsonb, integer[], integer[], integer, integer, integer[], integer[], integer)
     IS 'several ways in which token ids go on, as infer.generate_many';
