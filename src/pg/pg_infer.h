@@ -288,9 +288,16 @@ extern Size registry_size(void);
 extern void registry_init(void); /* in the startup hook */
 
 /* The entry of a digest, created where there is none, with one user more; registry_release takes it away.  hint:
- * what this gave the last time, or -1.  ERROR when all entries are in use. */
+ * what this gave the last time, or -1.  Where all entries are taken it waits, interruptibly, until a model that
+ * nobody uses has left the engines; ERROR when all are in use or kept. */
 extern int	registry_acquire(const uint8 *digest, int hint);
 extern void registry_release(int index);
+
+#define REGISTRY_FULL (-1)	/* all are in use or kept */
+#define REGISTRY_LATER (-2) /* a model is leaving: try again */
+
+/* The same without waiting, for an engine: an entry, or one of these. */
+extern int registry_try_acquire(const uint8 *digest, int hint);
 
 /* The image of a digest has been removed: engines unmap it, whoever asked to keep it.  Throws nothing. */
 extern void registry_forget(const uint8 *digest);

@@ -3,15 +3,19 @@
  *
  * An array of entries in shared memory, found by walking it: there are few.  An entry that nobody uses and no
  * engine has mapped may be taken for another digest when the array is full, the one that was used
- * longest ago first; its counters are lost then.  Whoever keeps an index across statements therefore
- * gives it to registry_acquire as a hint only.
+ * longest ago first; its counters are lost then.  Where engines have all mapped, the model among them that was
+ * used longest ago and that nobody asked to keep has to leave.  Whoever keeps an index across statements
+ * therefore gives it to registry_acquire as a hint only.
  */
 #include "pg/engine.h"
 
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "storage/shmem.h"
+#include "utils/wait_event.h"
 
 #define REGISTRY_CAPACITY 256
+#define LEAVING_POLL_MS 20
 
 typedef struct Registry
 {
@@ -84,25 +88,55 @@ find(const uint8 *digest, int hint)
 	return -1;
 }
 
-/* A place for another digest, or -1.  The lock is held exclusively, so nobody becomes a user meanwhile. */
+/* The entry that nobody uses and that was used longest ago: with mapped, among those that may leave an engine, otherwise
+ * among those that no engine has; -1: none.  The lock is held exclusively, so nobody becomes a user meanwhile. */
 static int
-find_room(void)
+find_idle(bool mapped)
 {
 	int oldest = -1;
 
-	if (registry->n_used < REGISTRY_CAPACITY)
-		return registry->n_used;
 	for (int i = 0; i < REGISTRY_CAPACITY; i++)
 	{
 		ModelEntry *entry = &registry->entries[i];
 
-		if (entry->mapped != 0 || pg_atomic_read_u32(&entry->users) > 0)
+		if ((entry->mapped != 0) != mapped || pg_atomic_read_u32(&entry->users) > 0 ||
+			(mapped && entry->pinned))
 			continue;
 		if (oldest < 0 || pg_atomic_read_u64(&entry->last_used) <
 							  pg_atomic_read_u64(&registry->entries[oldest].last_used))
 			oldest = i;
 	}
 	return oldest;
+}
+
+/* Whether a model is about to leave that nobody uses any more. */
+static bool
+any_leaving(void)
+{
+	for (int i = 0; i < REGISTRY_CAPACITY; i++)
+		if (registry->entries[i].leaving && pg_atomic_read_u32(&registry->entries[i].users) == 0)
+			return true;
+	return false;
+}
+
+/* A place for another digest; REGISTRY_LATER or REGISTRY_FULL.  The lock is held exclusively. */
+static int
+find_room(void)
+{
+	int index;
+
+	if (registry->n_used < REGISTRY_CAPACITY)
+		return registry->n_used;
+	index = find_idle(false);
+	if (index >= 0)
+		return index;
+	if (any_leaving())
+		return REGISTRY_LATER;
+	index = find_idle(true);
+	if (index < 0)
+		return REGISTRY_FULL;
+	registry->entries[index].leaving = true;
+	return REGISTRY_LATER;
 }
 
 static void
@@ -128,7 +162,7 @@ registry_reset_stats(void)
 }
 
 int
-registry_acquire(const uint8 *digest, int hint)
+registry_try_acquire(const uint8 *digest, int hint)
 {
 	int index;
 
@@ -148,7 +182,24 @@ registry_acquire(const uint8 *digest, int hint)
 	if (index >= 0)
 		pg_atomic_fetch_add_u32(&registry->entries[index].users, 1);
 	LWLockRelease(lock);
-	if (index < 0)
+	if (index == REGISTRY_LATER)
+		engines_wake_all();
+	return index;
+}
+
+int
+registry_acquire(const uint8 *digest, int hint)
+{
+	int index;
+
+	while ((index = registry_try_acquire(digest, hint)) == REGISTRY_LATER)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LEAVING_POLL_MS,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (index == REGISTRY_FULL)
 		ereport(
 			ERROR, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			errmsg("all %d models that pg_infer can serve at a time are in use", REGISTRY_CAPACITY),

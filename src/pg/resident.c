@@ -397,10 +397,21 @@ static bool
 next_preload(void)
 {
 	uint8 *digest = linitial(preloads);
-	int	   index = registry_acquire(digest, -1);
+	int	   index = registry_try_acquire(digest, -1);
 	bool   finished = true;
 	Error  error;
 
+	if (index == REGISTRY_LATER)
+		return false;
+	if (index == REGISTRY_FULL)
+	{
+		ereport(
+			WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			errmsg("could not preload a model: all that pg_infer can serve at a time are in use"));
+		preloads = list_delete_first(preloads);
+		pfree(digest);
+		return true;
+	}
 	if (resident_find(index) != NULL)
 	{
 		registry_lock(LW_EXCLUSIVE);
