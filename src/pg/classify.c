@@ -28,6 +28,15 @@ typedef struct ClassifyCall
 	float4		  threshold;
 } ClassifyCall;
 
+/* A pair as Transformers' pipeline takes it: to the fast tokenizers an empty one is none. */
+static const text *
+pair_of(const ModelHandle *handle, const text *pair)
+{
+	bool fast = (handle->tokenizer.tables->flags & TOKENIZER_FAST) != 0;
+
+	return pair == NULL || (fast && VARSIZE_ANY_EXHDR(pair) == 0) ? NULL : pair;
+}
+
 /* Of the arguments model, input, pair and truncate, the latter two where they are. */
 static ClassifyCall *
 prepare_input(FunctionCallInfo fcinfo, int pair, int truncate)
@@ -39,7 +48,8 @@ prepare_input(FunctionCallInfo fcinfo, int pair, int truncate)
 	call->n_labels = head_outputs(handle->model);
 	call->function = score_function_of(handle->model);
 	work_init(&call->base.work, handle, &logits_wanted);
-	task_add(&call->base.work, PG_GETARG_TEXT_PP(1), task_text(fcinfo, pair), &options);
+	task_add(&call->base.work, PG_GETARG_TEXT_PP(1), pair_of(handle, task_text(fcinfo, pair)),
+			 &options);
 	return call;
 }
 
@@ -159,11 +169,15 @@ labels_finish(FunctionCallInfo fcinfo, TaskCall *base)
 	ClassifyCall *call = (ClassifyCall *) base;
 	float		 *scores = scores_of(call);
 	Datum		 *labels = palloc(sizeof(Datum) * call->n_labels);
+	int32		 *order = palloc(sizeof(int32) * call->n_labels);
 	int			  n = 0;
 
-	for (int i = 0; i < call->n_labels; i++)
-		if (scores[i] > call->threshold)
-			labels[n++] = task_label(base->work.handle, i);
+	scores_order(scores, call->n_labels, false, order);
+	while (n < call->n_labels && scores[order[n]] > call->threshold)
+	{
+		labels[n] = task_label(base->work.handle, order[n]);
+		n++;
+	}
 	return PointerGetDatum(construct_array(labels, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
@@ -197,8 +211,9 @@ add_input(void *argument, Work *work, text *input)
 	ClassifyMany *many = argument;
 	int			  i = many->portions.last;
 	bool		  has_pair = many->pairs != NULL && !many->pair_nulls[i];
+	text		 *pair = has_pair ? DatumGetTextPP(many->pairs[i]) : NULL;
 
-	task_add(work, input, has_pair ? DatumGetTextPP(many->pairs[i]) : NULL, &many->options);
+	task_add(work, input, pair_of(many->handle, pair), &many->options);
 }
 
 static void
@@ -321,14 +336,22 @@ hypothesis_of(const text *template, const text *label)
 	return cstring_to_text_with_len(out.data, out.len);
 }
 
-/* The label that begins with "entail", whatever its case; -1: none. */
+/* The label that begins with "entail", whatever its case. */
 static int
-entailment_label(const ModelHandle *handle, int n)
+entailment_label(const ModelHandle *handle)
 {
-	for (int i = 0; i < n; i++)
+	int n = head_outputs(handle->model);
+
+	for (int i = 0; i < n && n > 1; i++)
 		if (pg_strncasecmp(service_label(handle, i), "entail", 6) == 0)
 			return i;
-	return -1;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		 errmsg("infer.zero_shot needs a label for entailment, but none of the %d of model \"%s\" "
+				"begins with \"entail\"",
+				n, handle->name),
+		 errhint("If it has one by another name, import it with option labels.")));
 }
 
 static TaskCall *
@@ -337,24 +360,15 @@ zero_shot_prepare(FunctionCallInfo fcinfo)
 	ZeroShotCall *call;
 	ModelHandle	 *handle;
 	EncodeOptions options;
-	int			  outputs;
 
 	if (task_null(fcinfo, 5))
 		return NULL;
 	call = palloc0(sizeof(ZeroShotCall));
 	handle = task_model(fcinfo);
-	outputs = head_outputs(handle->model);
 	call->labels = task_texts(fcinfo, 2, "labels", &call->n_labels);
 	call->multi_label = PG_GETARG_BOOL(4) || call->n_labels == 1;
-	if (outputs < 2)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("infer.zero_shot needs a model with labels for entailment and "
-							   "contradiction, but \"%s\" has %d label",
-							   handle->name, outputs)));
-	call->entailment = entailment_label(handle, outputs);
-	call->contradiction = call->entailment == 0 ? outputs - 1 : 0;
-	if (call->entailment < 0)
-		call->entailment = outputs - 1;
+	call->entailment = entailment_label(handle);
+	call->contradiction = call->entailment == 0 ? head_outputs(handle->model) - 1 : 0;
 	options = task_options(handle, fcinfo, 5);
 	options.strategy = TRUNCATE_FIRST;
 	work_init(&call->base.work, handle, &logits_wanted);
@@ -432,11 +446,18 @@ static TaskCall *
 score_prepare(FunctionCallInfo fcinfo)
 {
 	ClassifyCall *call;
+	ModelHandle	 *handle;
+	EncodeOptions options;
 
 	if (task_null(fcinfo, 2))
 		return NULL;
-	call = prepare_input(fcinfo, 2, 3);
-	call->function = function_argument(fcinfo, 4, pair_function(call->base.work.handle));
+	call = palloc0(sizeof(ClassifyCall));
+	handle = task_model(fcinfo);
+	options = task_options(handle, fcinfo, 3);
+	call->n_labels = 1;
+	call->function = function_argument(fcinfo, 4, pair_function(handle));
+	work_init(&call->base.work, handle, &logits_wanted);
+	task_add(&call->base.work, PG_GETARG_TEXT_PP(1), task_text(fcinfo, 2), &options);
 	return &call->base;
 }
 

@@ -7,7 +7,7 @@
 -- a regular expression, to run some of the folders
 \if :{?pipelines}
 \else
-    \set pipelines '^(tag|answer|mask)'
+    \set pipelines ''
 \endif
 SET client_min_messages = warning;
 BEGIN;

@@ -16,7 +16,7 @@ ENGLISH = [
     "She had a little thin face and a little thin body, thin light hair and a sour expression.",
 ]
 CHINESE = ["\u4eca\u5929\u5929\u6c14\u975e\u5e38\u597d\uff0c\u6211\u4eec\u53bb\u516c\u56ed\u8d70\u8d70\u3002", "\u4f60\u597d, world \u4e16\u754c\uff01"]
-LONG = " ".join(ENGLISH[:3]) + " It was true, too, and her hair was yellow because she had been born in India."
+LONG = " ".join(ENGLISH[:3]) + " It was true, too, and her hair was yellow because she had been born in India. " + ENGLISH[5]
 
 
 def descending(pairs):
@@ -48,6 +48,9 @@ def over(model, f, text, pair, threshold):
 def classify_folder(name, family, tokenizer, labels, texts, rows="", sharp=2.0, limit=None, **options):
     f = Folder(name, family, "ForSequenceClassification", tokenizer, labels, sharp=sharp, max_length=limit,
                centre=[t for t in texts if t], rows=rows, **options)
+    if limit:  # the pipeline takes longer ones, too
+        assert all(len(f.tokenizer(a, b)["input_ids"]) <= limit for a, b in [(t, None) for t in texts] + list(zip(texts, texts[1:3])))
+        assert len(f.tokenizer(LONG)["input_ids"]) > limit
     for i, text in enumerate(texts):
         f.case(f"label-{i}", "classify", {"input": text}, lambda m: classified(f, m, text, top_k=1)[0][0])
         f.case(f"scores-{i}", "classify_scores", {"input": text}, lambda m: score_rows(classified(f, m, text)), distinct="score")
@@ -79,14 +82,14 @@ def classify_folder(name, family, tokenizer, labels, texts, rows="", sharp=2.0, 
 
 
 def classifiers():
-    f = classify_folder("classify-bert", "bert", "bert-fast", ["NEGATIVE", "POSITIVE", "NEUTRAL", "MIXED"], ENGLISH, limit=24, rows="CM-18")
+    f = classify_folder("classify-bert", "bert", "bert-fast", ["NEGATIVE", "POSITIVE", "NEUTRAL", "MIXED"], ENGLISH, limit=80, rows="CM-18")
     f.error("wrong-head", "fill_mask", {"input": "a [MASK]"}, "BertForSequenceClassification")
     classify_folder("classify-bert-multi", "bert", "bert-fast-cased", ["toxic", "insult", "threat", "obscene"], ENGLISH,
                     problem_type="multi_label_classification")
-    classify_folder("classify-bert-slow", "bert", "class-bert-slow", ["a", "b"], ENGLISH + CHINESE, use_fast=False, limit=24)
+    classify_folder("classify-bert-slow", "bert", "class-bert-slow", ["a", "b"], ENGLISH + CHINESE, use_fast=False, limit=44)
     classify_folder("classify-bert-one", "bert", "bert-fast", ["LABEL_0"], ENGLISH, sharp=0.5)
     classify_folder("classify-roberta", "roberta-prelayernorm", "class-roberta-fast", ["LABEL_0", "LABEL_1"], ENGLISH,
-                    rows="RP-03 RP-16", limit=40)
+                    rows="RP-03 RP-16", limit=76)
     classify_folder("classify-roberta-multi", "roberta-prelayernorm", "class-roberta-fast", ["x", "y", "z"], ENGLISH,
                     problem_type="multi_label_classification", rows="RP-17")
     classify_folder("classify-roformer", "roformer", "class-roformer-slow", ["LABEL_0", "LABEL_1", "LABEL_2"], ENGLISH + CHINESE,
@@ -140,6 +143,7 @@ DOCUMENTS = ENGLISH[:3] + ENGLISH[4:] + ["The dog is cute.", "my dog"]
 def score_folder(name, family, tokenizer, rows="", **options):
     f = Folder(name, family, "ForSequenceClassification", tokenizer, ["LABEL_0"], rows=rows, sharp=options.pop("sharp", 0.5), **options)
     encoder = CrossEncoder(str(f.path), device="cpu")
+    encoder.tokenizer = f.tokenizer
 
     def predict(model, pairs):
         encoder.model = model

@@ -17,7 +17,7 @@ CREATE FUNCTION infer.classify_labels(model infer.model, input text, threshold r
     RETURNS text[]
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 50000 AS 'MODULE_PATHNAME', 'infer_classify_labels';
 COMMENT ON FUNCTION infer.classify_labels(infer.model, text, real, text, text)
-    IS 'all labels whose own probability exceeds a threshold, in the order of their ids';
+    IS 'all labels whose own probability exceeds a threshold, best first';
 
 CREATE FUNCTION infer.classify_many(model infer.model, inputs text[], pairs text[] DEFAULT NULL, truncate text DEFAULT NULL,
                                     function_to_apply text DEFAULT NULL)
