@@ -5,6 +5,7 @@
  * exist, and whatever needs an engine ends in require_preload().
  */
 #include "pg/engine.h"
+#include "pg/lookahead.h"
 #include "pg/queue.h"
 
 #include <limits.h>
@@ -20,10 +21,12 @@ extern PGDLLEXPORT void _PG_init(void);
 
 #define QUEUE_MEMORY_MIN_KB 1024
 #define CACHE_MEMORY_MIN_KB 64
+#define PREFETCH_ROWS_MAX 65536
 
 int	  infer_threads = 0, infer_engines = 0, infer_memory_kb = 0, infer_queue_memory_kb = 64 * 1024;
 int	  infer_cache_memory_kb = 1024 * 1024;
-int	  infer_batch_tokens = 0, infer_isa = ISA_AUTO;
+int	  infer_batch_tokens = 0, infer_isa = ISA_AUTO, infer_prefetch_rows = 256;
+bool  infer_prefetch = true;
 char *infer_model_directory = "", *infer_preload_models = "";
 bool  infer_preloaded = false;
 
@@ -100,6 +103,13 @@ define_settings(void)
 		"pg_infer.preload_models", "Lists models to load when the server starts.",
 		"Names, name@digest or digests, separated by commas.", &infer_preload_models, "",
 		PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_infer.prefetch",
+							 "Computes calls in queries ahead, for many rows at a time.", NULL,
+							 &infer_prefetch, true, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_infer.prefetch_rows",
+							"Sets for how many rows a query looks ahead at most.", NULL,
+							&infer_prefetch_rows, 256, 1, PREFETCH_ROWS_MAX, PGC_USERSET, 0, NULL,
+							NULL, NULL);
 	MarkGUCPrefixReserved("pg_infer");
 }
 
@@ -120,4 +130,5 @@ _PG_init(void)
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = start_shared_memory;
 	engines_register();
+	lookahead_init();
 }

@@ -13,6 +13,9 @@
  *	 store.c	   $PGDATA/pg_infer: images, and which models refer to them
  *	 models.c	   create_model and its siblings, view infer.models
  *	 import.c	   runs the command pg_infer import as a child process
+ *	 lookahead_plan.c  plans get nodes that look ahead
+ *	 lookahead.c   what such a node does
+ *	 ahead.c	   works that are computed before they are asked for
  *	 handle.c	   this backend's view of a model: its image mapped, its tokenizer open
  *	 text.c		   tokenize, encode, decode, count_tokens, vocab, chunks
  *	 texts.c	   the payload of a request for texts
@@ -370,7 +373,8 @@ extern Size request_payload_share(void);
 
 extern int	 infer_threads, infer_engines, infer_memory_kb, infer_queue_memory_kb;
 extern int	 infer_cache_memory_kb;
-extern int	 infer_batch_tokens, infer_isa;
+extern int	 infer_batch_tokens, infer_isa, infer_prefetch_rows;
+extern bool	 infer_prefetch;
 extern char *infer_model_directory, *infer_preload_models;
 extern bool	 infer_preloaded; /* in shared_preload_libraries */
 

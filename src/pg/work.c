@@ -6,6 +6,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "pg/ahead.h"
 #include "pg/work.h"
 
 /* ---- items ---- */
@@ -143,37 +144,25 @@ work_add_text(Work *work, const char *text, size_t length, const char *pair, siz
 	work_add(work, &item);
 }
 
-/* Item i as it was added. */
-static WorkItem
-item_of(const Work *work, int i)
+void
+work_add_item(Work *work, const Work *other, int i)
 {
-	const TextsItem *item = &work->items[i];
+	const TextsItem *item = &other->items[i];
 	WorkItem		 added = {.n_tokens = item->n_tokens,
 							  .n_padding = item->n_padding,
 							  .n_rows = item->n_rows,
 							  .n_targets = item->n_targets,
-							  .ids = work->ids + item->token,
-							  .type_ids = work->type_ids + item->token,
-							  .rows = work->rows + item->row,
-							  .targets = work->targets + item->target};
+							  .ids = other->ids + item->token,
+							  .type_ids = other->type_ids + item->token,
+							  .rows = other->rows + item->row,
+							  .targets = other->targets + item->target};
 
-	if (work->counts.has_shapes)
+	if (other->counts.has_shapes)
 	{
-		added.shape_ids = work->shape_ids + item->token;
-		added.pronunciation_ids = work->pronunciation_ids + item->token;
+		added.shape_ids = other->shape_ids + item->token;
+		added.pronunciation_ids = other->pronunciation_ids + item->token;
 	}
-	return added;
-}
-
-void
-work_append(Work *work, const Work *other)
-{
-	for (int i = 0; i < other->counts.n_items; i++)
-	{
-		WorkItem item = item_of(other, i);
-
-		work_add(work, &item);
-	}
+	work_add(work, &added);
 }
 
 /* ---- requests ---- */
@@ -297,13 +286,22 @@ work_try_submit(Work *work)
 	return submit(work, 0, work->counts.n_items, false);
 }
 
-void
-work_finish(Work *work)
+bool
+work_settle(Work *work, Error *error)
 {
 	if (work->request != NULL)
 		collect(work);
-	if (work->error.code != ERR_NONE)
-		report_error(&work->error, work->handle->name);
+	*error = work->error;
+	return error->code == ERR_NONE;
+}
+
+void
+work_finish(Work *work)
+{
+	Error error;
+
+	if (!work_settle(work, &error))
+		report_error(&error, work->handle->name);
 }
 
 void
@@ -333,14 +331,36 @@ range_end(const Work *work, int first, Size bytes)
 	return last;
 }
 
-void
-work_run(Work *work)
+bool
+work_compute(Work *work, Error *error)
 {
 	Size share = request_payload_share();
 
 	for (int first = 0; first < work->counts.n_items; first = work->last)
 	{
 		submit(work, first, range_end(work, first, share), true);
-		work_finish(work);
+		if (!work_settle(work, error))
+			return false;
 	}
+	return true;
+}
+
+void
+work_run(Work *work)
+{
+	Error error;
+
+	ahead_take(work);
+	if (!ahead_give(work) && !work_compute(work, &error))
+		report_error(&error, work->handle->name);
+}
+
+void
+work_set_result(Work *work, int i, const Work *other, int j)
+{
+	int64 begin = work->items[i].result;
+	int64 end = i + 1 < work->counts.n_items ? work->items[i + 1].result : work->counts.n_results;
+
+	reserve_results(work);
+	memcpy(work->results + begin, work_result(other, j), sizeof(float4) * (end - begin));
 }

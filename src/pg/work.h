@@ -52,8 +52,8 @@ extern void work_add(Work *work, const WorkItem *item);
 extern void work_add_text(Work *work, const char *text, size_t length, const char *pair,
 						  size_t pair_length, EncodeOptions *options, Encoding *encoding);
 
-/* Adds all items of another work of the same model and kind behind its own. */
-extern void work_append(Work *work, const Work *other);
+/* Adds item i of another work of the same model and kind. */
+extern void work_add_item(Work *work, const Work *other, int i);
 
 /* Bytes of a request for all items. */
 extern Size work_size(const Work *work);
@@ -69,8 +69,15 @@ extern void work_finish(Work *work);
 /* Gives up what is under way. */
 extern void work_cancel(Work *work);
 
-/* All items, in as many requests as it takes. */
+/* All items, in as many requests as it takes, or from what was computed ahead (ahead.h). */
 extern void work_run(Work *work);
+
+/* As work_finish, and as work_run without ahead; both throw nothing but the cancel. */
+extern bool work_settle(Work *work, Error *error);
+extern bool work_compute(Work *work, Error *error);
+
+/* Makes the results of item i those of item j of another work of the same kind. */
+extern void work_set_result(Work *work, int i, const Work *other, int j);
 
 static inline const float4 *
 work_result(const Work *work, int item)

@@ -1,0 +1,598 @@
+/*
+ * lookahead.c: the executor's side of looking ahead.
+ *
+ * The node takes rows from its child in batches of 1, 2, 4 and so on, up to pg_infer.prefetch_rows, evaluates the
+ * arguments of the calls that its parents will make for them, and has those computed (ahead.h).  From some
+ * size on the next batch is sent before the rows of this one are handed up, so that engines have something to do
+ * while the session consumes.  Rows come out as they went in.
+ *
+ * Nothing a query could notice happens early: arguments are expressions that may be evaluated at any time, and what
+ * fails is left to the call itself.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_proc.h"
+#include "commands/explain.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/extensible.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+
+#include "pg/ahead.h"
+#include "pg/compat.h"
+#include "pg/lookahead.h"
+
+#define NODE_NAME "InferLookahead"
+#define OVERLAP_ROWS 8 /* of a batch, for the next one to be sent before its rows are handed up */
+
+/* A call that is looked ahead for. */
+typedef struct Call
+{
+	FmgrInfo		 function;
+	FunctionCallInfo info;
+	ExprState	   **arguments; /* (info->nargs) */
+	bool			 simple;	/* nothing in them can fail */
+	List			*params;	/* of the executor that they have */
+	ReturnSetInfo	*result;	/* of functions that return sets */
+} Call;
+
+/* Rows that have been taken from the child. */
+typedef struct RowBatch
+{
+	MemoryContext context;
+	MinimalTuple *rows; /* (room) */
+	int			  room, n, next;
+	AheadBatch	 *ahead; /* NULL: nothing was collected */
+} RowBatch;
+
+typedef struct Lookahead
+{
+	CustomScanState css;
+	int				n_calls;
+	Call		   *calls;
+	RowBatch			batches[2];
+	int				current;
+	int				size;	   /* of the next batch */
+	int64			n_taken;   /* rows since the last rescan */
+	int64			bound;	   /* no more than this are wanted; 0: unknown */
+	bool			exhausted; /* the child has no more rows */
+	TupleTableSlot *row;	   /* for reading rows */
+	MemoryContext	call_context;
+	AheadStats		stats;
+} Lookahead;
+
+static Node *create_state(CustomScan *scan);
+
+static CustomScanMethods scan_methods = {.CustomName = NODE_NAME,
+										 .CreateCustomScanState = create_state};
+
+/* ---- the plan node ---- */
+
+Plan *
+lookahead_make(Plan *child, List *calls, List *targetlist, List *quals)
+{
+	CustomScan *scan = makeNode(CustomScan);
+	List	   *columns = NIL, *identity = NIL;
+	ListCell   *cell;
+
+	foreach(cell, child->targetlist)
+	{
+		TargetEntry *entry = lfirst(cell);
+		Node		*expression = (Node *) entry->expr;
+		Oid			 type = exprType(expression), collation = exprCollation(expression);
+		int32		 typmod = exprTypmod(expression);
+		TargetEntry *column, *own;
+
+		column = makeTargetEntry(
+			(Expr *) makeVar(OUTER_VAR, entry->resno, type, typmod, collation, 0), entry->resno,
+			entry->resname, entry->resjunk);
+		own = flatCopyTargetEntry(entry);
+		own->expr = (Expr *) makeVar(INDEX_VAR, entry->resno, type, typmod, collation, 0);
+		columns = lappend(columns, column);
+		identity = lappend(identity, own);
+	}
+	scan->methods = &scan_methods;
+	scan->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	scan->scan.plan.startup_cost = child->startup_cost;
+	scan->scan.plan.total_cost = child->total_cost;
+	scan->scan.plan.plan_rows = child->plan_rows;
+	scan->scan.plan.plan_width = child->plan_width;
+	scan->scan.plan.parallel_safe = child->parallel_safe;
+	scan->scan.plan.extParam = bms_copy(child->extParam);
+	scan->scan.plan.allParam = bms_copy(child->allParam);
+	scan->scan.plan.targetlist = targetlist != NIL ? targetlist : identity;
+	scan->scan.plan.qual = quals;
+	scan->scan.plan.lefttree = child;
+	scan->custom_scan_tlist = columns;
+	scan->custom_exprs = calls;
+	return &scan->scan.plan;
+}
+
+bool
+lookahead_is(const Plan *plan)
+{
+	return IsA(plan, CustomScan) && ((const CustomScan *) plan)->methods == &scan_methods;
+}
+
+void
+lookahead_bound(Plan *plan, int bound)
+{
+	((CustomScan *) plan)->custom_private = list_make1(makeInteger(bound));
+}
+
+/* ---- arguments that can't fail ---- */
+
+/* Functions of text that have a result for whatever they are given. */
+static bool
+never_fails(Oid function)
+{
+	static const char *const names[] = {"textcat", "text_concat_ws", "text_concat", "lower",
+										"upper",   "btrim",			 "btrim1",		"ltrim",
+										"ltrim1",  "rtrim",			 "rtrim1",		"text_left",
+										"text_right", "replace_text", "md5_text",	"text_reverse",
+										"rtrim1",  "text_name",		 "name_text",	"textlen"};
+	HeapTuple	 tuple;
+	bool		 known = false;
+
+	if (function >= FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	if (HeapTupleIsValid(tuple))
+	{
+		bool  null;
+		Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &null);
+
+		if (!null)
+		{
+			char *symbol = TextDatumGetCString(source);
+
+			for (int i = 0; i < lengthof(names) && !known; i++)
+				known = strcmp(symbol, names[i]) == 0;
+		}
+		ReleaseSysCache(tuple);
+	}
+	return known;
+}
+
+static bool
+may_fail(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Const:
+		case T_RelabelType:
+		case T_CoalesceExpr:
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_NullTest:
+		case T_List:
+		case T_FieldSelect:
+			break;
+		case T_Param:
+			break;
+		case T_FuncExpr:
+			if (!never_fails(((FuncExpr *) node)->funcid))
+				return true;
+			break;
+		case T_OpExpr:
+			set_opfuncid((OpExpr *) node);
+			if (!never_fails(((OpExpr *) node)->opfuncid))
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, may_fail, context);
+}
+
+static bool
+find_params(Node *node, void *context)
+{
+	List **params = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		*params = list_append_unique_int(*params, ((Param *) node)->paramid);
+	return expression_tree_walker(node, find_params, context);
+}
+
+/* ---- beginning and end ---- */
+
+static void
+init_call(Lookahead *state, Call *call, FuncExpr *expression)
+{
+	PlanState *plan = &state->css.ss.ps;
+	int		   n = list_length(expression->args), i = 0;
+	ListCell  *cell;
+
+	fmgr_info(expression->funcid, &call->function);
+	fmgr_info_set_expr((Node *) expression, &call->function);
+	call->function.fn_mcxt = state->call_context;
+	call->arguments = palloc(sizeof(ExprState *) * Max(1, n));
+	call->simple = !may_fail((Node *) expression->args, NULL);
+	(void) find_params((Node *) expression->args, &call->params);
+	foreach(cell, expression->args)
+		call->arguments[i++] = ExecInitExpr(lfirst(cell), plan);
+	call->info = palloc0(SizeForFunctionCallInfo(n));
+	if (expression->funcretset)
+	{
+		ExprContext *context = makeNode(ExprContext);
+		TupleDesc	 tuple;
+
+		context->ecxt_per_query_memory = context->ecxt_per_tuple_memory = state->call_context;
+		call->result = makeNode(ReturnSetInfo);
+		call->result->econtext = context;
+		call->result->allowedModes = SFRM_ValuePerCall | SFRM_Materialize;
+		if (get_expr_result_type((Node *) expression, NULL, &tuple) == TYPEFUNC_COMPOSITE)
+			call->result->expectedDesc = tuple;
+	}
+	InitFunctionCallInfoData(*call->info, &call->function, n, expression->inputcollid, NULL,
+							 (fmNodePtr) call->result);
+}
+
+static void
+begin_scan(CustomScanState *node, EState *estate, int eflags)
+{
+	Lookahead  *state = (Lookahead *) node;
+	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
+	ListCell   *cell;
+
+	outerPlanState(node) = ExecInitNode(outerPlan(scan), estate, eflags);
+	state->row = ExecInitExtraTupleSlot(estate, ExecGetResultType(outerPlanState(node)),
+										&TTSOpsMinimalTuple);
+	state->call_context =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_infer call", ALLOCSET_DEFAULT_SIZES);
+	state->calls = palloc0(sizeof(Call) * list_length(scan->custom_exprs));
+	foreach(cell, scan->custom_exprs)
+		init_call(state, &state->calls[state->n_calls++], lfirst_node(FuncExpr, cell));
+	for (int i = 0; i < 2; i++)
+		state->batches[i].context =
+			AllocSetContextCreate(CurrentMemoryContext, "pg_infer rows", ALLOCSET_DEFAULT_SIZES);
+	state->size = 1;
+	if (scan->custom_private != NIL)
+	{
+		state->bound = intVal(linitial(scan->custom_private));
+		ExecSetTupleBound(state->bound, outerPlanState(node));
+	}
+}
+
+static void
+clear_batch(Lookahead *state, RowBatch *batch)
+{
+	if (batch->ahead != NULL)
+		ahead_drop(batch->ahead);
+	ExecClearTuple(state->row);
+	MemoryContextReset(batch->context);
+	*batch = (RowBatch){.context = batch->context};
+}
+
+static void
+end_scan(CustomScanState *node)
+{
+	Lookahead *state = (Lookahead *) node;
+
+	for (int i = 0; i < 2; i++)
+		clear_batch(state, &state->batches[i]);
+	ExecEndNode(outerPlanState(node));
+}
+
+static void
+rescan(CustomScanState *node)
+{
+	Lookahead *state = (Lookahead *) node;
+
+	for (int i = 0; i < 2; i++)
+		clear_batch(state, &state->batches[i]);
+	/* who has read all rows before will do so again */
+	state->size = state->exhausted ? (int) Max(1, Min(state->n_taken, infer_prefetch_rows)) : 1;
+	state->exhausted = false;
+	state->n_taken = 0;
+	ExecScanReScan(&node->ss);
+	if (outerPlanState(node)->chgParam == NULL)
+		ExecReScan(outerPlanState(node));
+}
+
+/* ---- batches ---- */
+
+/* The arguments of a call for the row in the expression context. */
+static void
+evaluate_arguments(Lookahead *state, Call *call)
+{
+	ExprContext *context = state->css.ss.ps.ps_ExprContext;
+
+	for (int i = 0; i < call->info->nargs; i++)
+		call->info->args[i].value =
+			ExecEvalExpr(call->arguments[i], context, &call->info->args[i].isnull);
+}
+
+/* As evaluate_arguments, in a subtransaction: false when it failed. */
+static bool
+try_arguments(Lookahead *state, Call *call)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool evaluated = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		evaluate_arguments(state, call);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(error);
+		evaluated = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return evaluated;
+}
+
+/* Whether an argument has to run a subquery first: that is the call's own business. */
+static bool
+has_pending_param(Lookahead *state, const Call *call)
+{
+	ListCell *cell;
+
+	foreach(cell, call->params)
+		if (state->css.ss.ps.state->es_param_exec_vals[lfirst_int(cell)].execPlan != NULL)
+			return true;
+	return false;
+}
+
+static bool
+has_null_argument(const Call *call)
+{
+	for (int i = 0; i < call->info->nargs; i++)
+		if (call->info->args[i].isnull)
+			return true;
+	return false;
+}
+
+/* Makes a row the scan's tuple. */
+static TupleTableSlot *
+store_row(Lookahead *state, TupleTableSlot *row)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+
+	slot_getallattrs(row);
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, row->tts_values, sizeof(Datum) * slot->tts_tupleDescriptor->natts);
+	memcpy(slot->tts_isnull, row->tts_isnull, sizeof(bool) * slot->tts_tupleDescriptor->natts);
+	return ExecStoreVirtualTuple(slot);
+}
+
+/* Collects the calls for the row in state->row. */
+static void
+collect_row(Lookahead *state, AheadBatch *ahead)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->call_context);
+
+	state->css.ss.ps.ps_ExprContext->ecxt_scantuple = store_row(state, state->row);
+	for (int i = 0; i < state->n_calls; i++)
+	{
+		Call *call = &state->calls[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (has_pending_param(state, call))
+			continue;
+		if (call->simple)
+			evaluate_arguments(state, call);
+		else if (IsInParallelMode() || !try_arguments(state, call))
+			continue;
+		if (!(call->function.fn_strict && has_null_argument(call)))
+		{
+			call->info->isnull = false;
+			call->function.fn_extra = NULL;
+			if (call->result != NULL)
+			{
+				call->result->isDone = ExprSingleResult;
+				call->result->returnMode = SFRM_ValuePerCall;
+				call->result->setResult = NULL;
+				call->result->setDesc = NULL;
+				call->result->econtext->ecxt_callbacks = NULL;
+			}
+			ahead_collect(ahead, call->info);
+		}
+		MemoryContextReset(state->call_context);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+take_rows(Lookahead *state, RowBatch *batch)
+{
+	PlanState *child = outerPlanState(state);
+	Size	   bytes = 0;
+
+	batch->room = state->size;
+	if (state->bound > 0)
+		batch->room = Max(1, Min(batch->room, state->bound - state->n_taken));
+	batch->rows = MemoryContextAlloc(batch->context, sizeof(MinimalTuple) * batch->room);
+	while (batch->n < batch->room && bytes < (Size) work_mem * 1024 / 2)
+	{
+		TupleTableSlot *slot = ExecProcNode(child);
+		MemoryContext	old;
+
+		if (TupIsNull(slot))
+		{
+			state->exhausted = true;
+			break;
+		}
+		old = MemoryContextSwitchTo(batch->context);
+		batch->rows[batch->n] = ExecCopySlotMinimalTuple(slot);
+		MemoryContextSwitchTo(old);
+		bytes += batch->rows[batch->n++]->t_len;
+	}
+	state->n_taken += batch->n;
+	state->size = Min(state->size * 2, infer_prefetch_rows);
+}
+
+static void
+fill_batch(Lookahead *state, RowBatch *batch)
+{
+	ExprContext *context = state->css.ss.ps.ps_ExprContext;
+
+	clear_batch(state, batch);
+	if (state->exhausted)
+		return;
+	take_rows(state, batch);
+	if (batch->n == 0)
+		return;
+	batch->ahead = ahead_create(state->css.ss.ps.state->es_query_cxt, &state->stats);
+	for (int i = 0; i < batch->n; i++)
+	{
+		ExecStoreMinimalTuple(batch->rows[i], state->row, false);
+		collect_row(state, batch->ahead);
+		ResetExprContext(context);
+	}
+	ahead_send(batch->ahead);
+}
+
+/* ---- rows ---- */
+
+static TupleTableSlot *
+next_row(ScanState *node)
+{
+	Lookahead *state = (Lookahead *) node;
+	RowBatch	  *batch = &state->batches[state->current];
+
+	if (!infer_prefetch && batch->next == batch->n && state->batches[1 - state->current].n == 0)
+	{
+		TupleTableSlot *row = ExecProcNode(outerPlanState(state));
+
+		return TupIsNull(row) ? ExecClearTuple(node->ss_ScanTupleSlot) : store_row(state, row);
+	}
+	if (batch->next == batch->n)
+	{
+		clear_batch(state, batch);
+		state->current = 1 - state->current;
+		batch = &state->batches[state->current];
+		if (batch->n == 0)
+			fill_batch(state, batch);
+		if (batch->n == 0)
+			return ExecClearTuple(node->ss_ScanTupleSlot);
+		if (batch->n >= OVERLAP_ROWS)
+			fill_batch(state, &state->batches[1 - state->current]);
+	}
+	ExecStoreMinimalTuple(batch->rows[batch->next++], state->row, false);
+	return store_row(state, state->row);
+}
+
+/* While the executor checks again a row that somebody has changed, there is one row and nothing ahead. */
+static bool
+recheck_row(ScanState *node, TupleTableSlot *slot)
+{
+	TupleTableSlot *row = ExecProcNode(outerPlanState(node));
+
+	if (TupIsNull(row))
+		return false;
+	store_row((Lookahead *) node, row);
+	return true;
+}
+
+static TupleTableSlot *
+exec_scan(CustomScanState *node)
+{
+	return ExecScan(&node->ss, next_row, recheck_row);
+}
+
+/* ---- EXPLAIN ---- */
+
+static void
+explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
+{
+	Lookahead  *state = (Lookahead *) node;
+	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	foreach(cell, scan->custom_exprs)
+	{
+		Oid	  function = lfirst_node(FuncExpr, cell)->funcid;
+		char *name = quote_qualified_identifier(
+			get_namespace_name(get_func_namespace(function)), get_func_name(function));
+
+		names = lappend(names, name);
+	}
+	ExplainPropertyList("Ahead Of", names, es);
+	if (!es->analyze)
+		return;
+	ExplainPropertyInteger("Batches", NULL, state->stats.batches, es);
+	ExplainPropertyInteger("Items", NULL, state->stats.items, es);
+	ExplainPropertyInteger("Shared Items", NULL, state->stats.shared, es);
+	ExplainPropertyInteger("Tokens", NULL, state->stats.tokens, es);
+	if (es->timing)
+		ExplainPropertyFloat("Wait Time", "ms", state->stats.wait_us / 1000.0, 3, es);
+}
+
+static CustomExecMethods exec_methods = {
+	.CustomName = NODE_NAME,
+	.BeginCustomScan = begin_scan,
+	.ExecCustomScan = exec_scan,
+	.EndCustomScan = end_scan,
+	.ReScanCustomScan = rescan,
+	.ExplainCustomScan = explain_scan,
+};
+
+static Node *
+create_state(CustomScan *scan)
+{
+	Lookahead *state = palloc0(sizeof(Lookahead));
+
+	NodeSetTag(state, T_CustomScanState);
+	state->css.methods = &exec_methods;
+	return (Node *) state;
+}
+
+/* ---- hooks ---- */
+
+static ExecutorRun_hook_type previous_run_hook;
+
+/* A session that has fetched some rows may come back for more in an hour: what it has under way must not fill
+ * shared memory until then. */
+static void
+run_query(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
+{
+	if (previous_run_hook)
+		previous_run_hook(query, direction, count, once);
+	else
+		standard_ExecutorRun(query, direction, count, once);
+	if (count > 0)
+		ahead_settle();
+}
+
+void
+lookahead_init(void)
+{
+	RegisterCustomScanMethods(&scan_methods);
+	previous_run_hook = ExecutorRun_hook;
+	ExecutorRun_hook = run_query;
+	lookahead_plan_init();
+}

@@ -1,0 +1,832 @@
+/*
+ * lookahead_plan.c: finished plans get nodes that look ahead, where they call pg_infer's functions.
+ *
+ * Where a node of the plan filters or projects with such calls, it is split: it keeps what comes before the
+ * first of them and hands up the columns that are needed; nodes above it look ahead for one stage of calls
+ * each, then filter by them or project.  So a call is looked ahead for only where it will be made:
+ *
+ *	 - not before a filter that comes first in the plan's order, which has security barriers first;
+ *	 - not behind CASE, COALESCE, AND or OR, but for the part that is always evaluated;
+ *	 - not with volatile arguments, and not over rows whose making has effects of its own.
+ *
+ * Where a node evaluates calls for all rows of its input (aggregates, window functions, functions that return
+ * sets, lateral function scans), a node below it looks ahead and changes nothing.
+ *
+ * Plans without such calls are left as they are.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/plannodes.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planmain.h"
+#include "optimizer/planner.h"
+#include "optimizer/tlist.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/syscache.h"
+
+#include "pg/lookahead.h"
+
+/* ---- functions that can be computed ahead ---- */
+
+/* C functions that send one work (work.h) and do nothing else that could be noticed. */
+static const char *const ahead_functions[] = {
+	"infer_embed",		 "infer_similarity", "infer_classify",	 "infer_classify_scores",
+	"infer_classify_labels", "infer_score",	 "infer_zero_shot",	 "infer_rerank",
+	"infer_tag",		 "infer_answer",	 "infer_answers",	 "infer_fill_mask",
+	"infer_choose",		 "infer_choose_scores", "infer_log_likelihood", "infer_perplexity",
+	"infer_token_logprobs"};
+
+typedef struct Known
+{
+	Oid	 function;
+	bool ahead;
+} Known;
+
+static HTAB *known_functions; /* what has been looked up; NULL: nothing */
+
+static void
+forget_functions(Datum argument, int cache, uint32 hash)
+{
+	if (known_functions != NULL)
+		hash_destroy(known_functions);
+	known_functions = NULL;
+}
+
+static bool
+look_up(Oid function)
+{
+	HeapTuple	 tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+	bool		 found = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	if (form->prolang == ClanguageId && form->provolatile == PROVOLATILE_IMMUTABLE)
+	{
+		bool  no_source, no_library;
+		Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &no_source);
+		Datum library = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_probin, &no_library);
+
+		if (!no_source && !no_library)
+		{
+			char *symbol = TextDatumGetCString(source), *path = TextDatumGetCString(library);
+			char *name = last_dir_separator(path);
+
+			name = name != NULL ? name + 1 : path;
+			for (int i = 0; i < lengthof(ahead_functions) && !found; i++)
+				found = strcmp(symbol, ahead_functions[i]) == 0 &&
+						strncmp(name, "pg_infer", strlen("pg_infer")) == 0;
+		}
+	}
+	ReleaseSysCache(tuple);
+	return found;
+}
+
+bool
+lookahead_knows(Oid function)
+{
+	HASHCTL control = {.keysize = sizeof(Oid), .entrysize = sizeof(Known)};
+	Known  *known;
+	bool	found, ahead;
+
+	if (function < FirstNormalObjectId)
+		return false;
+	if (known_functions != NULL &&
+		(known = hash_search(known_functions, &function, HASH_FIND, NULL)) != NULL)
+		return known->ahead;
+	ahead = look_up(function); /* may forget them all */
+	if (known_functions == NULL)
+		known_functions = hash_create("pg_infer functions", 64, &control, HASH_ELEM | HASH_BLOBS);
+	known = hash_search(known_functions, &function, HASH_ENTER, &found);
+	known->ahead = ahead;
+	return ahead;
+}
+
+/* ---- calls in expressions ---- */
+
+static bool
+has_unsuitable_part(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) || IsA(node, CurrentOfExpr))
+		return true;
+	return expression_tree_walker(node, has_unsuitable_part, context);
+}
+
+static bool
+can_look_ahead(const FuncExpr *call)
+{
+	return lookahead_knows(call->funcid) && !contain_volatile_functions((Node *) call->args) &&
+		   !has_unsuitable_part((Node *) call->args, NULL);
+}
+
+typedef struct Search
+{
+	List *calls;  /* innermost ones: none of their arguments has another */
+	bool  nested; /* some call has another one in its arguments */
+	bool  sets;	  /* functions that return sets count, too */
+} Search;
+
+/* The calls of an expression that are made whenever it is evaluated.  Returns false, to go on. */
+static bool
+find_calls(Node *node, void *context)
+{
+	Search *search = context;
+
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_CaseExpr:
+		{
+			CaseExpr *expression = (CaseExpr *) node;
+
+			if (expression->arg != NULL)
+				return find_calls((Node *) expression->arg, context);
+			return find_calls((Node *) linitial_node(CaseWhen, expression->args)->expr, context);
+		}
+		case T_CoalesceExpr:
+			return find_calls(linitial(((CoalesceExpr *) node)->args), context);
+		case T_BoolExpr:
+			return find_calls(linitial(((BoolExpr *) node)->args), context);
+		case T_SubPlan:
+		case T_AlternativeSubPlan:
+		case T_Aggref:
+		case T_WindowFunc:
+		case T_ArrayCoerceExpr:
+			return false;
+		case T_FuncExpr:
+		{
+			FuncExpr *call = (FuncExpr *) node;
+			Search	  inner = {.sets = search->sets};
+
+			if (!can_look_ahead(call) || (call->funcretset && !search->sets))
+				break;
+			(void) expression_tree_walker((Node *) call->args, find_calls, &inner);
+			if (inner.calls == NIL)
+				search->calls = list_append_unique(search->calls, call);
+			else
+			{
+				search->calls = list_concat_unique(search->calls, inner.calls);
+				search->nested = true;
+			}
+			return false;
+		}
+		default:
+			break;
+	}
+	return expression_tree_walker(node, find_calls, context);
+}
+
+static bool
+has_calls(Node *node)
+{
+	Search search = {0};
+
+	(void) find_calls(node, &search);
+	return search.calls != NIL;
+}
+
+/* Calls in the arguments of aggregates or window functions that take every row. */
+static bool
+find_argument_calls(Node *node, void *context)
+{
+	Search *search = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Aggref))
+	{
+		Aggref *aggregate = (Aggref *) node;
+
+		if (aggregate->aggfilter == NULL && !DO_AGGSPLIT_COMBINE(aggregate->aggsplit))
+		{
+			(void) find_calls((Node *) aggregate->aggdirectargs, search);
+			(void) find_calls((Node *) aggregate->args, search);
+		}
+		return false;
+	}
+	if (IsA(node, WindowFunc))
+	{
+		WindowFunc *function = (WindowFunc *) node;
+
+		if (function->aggfilter == NULL)
+			(void) find_calls((Node *) function->args, search);
+		return false;
+	}
+	return expression_tree_walker(node, find_argument_calls, context);
+}
+
+/* ---- columns ---- */
+
+/* Expressions over a node's input become expressions over columns that it hands up. */
+typedef struct Columns
+{
+	List *entries; /* TargetEntries of the node below */
+	List *from;	   /* calls that have become columns, */
+	List *to;	   /* and their Vars */
+} Columns;
+
+static Var *
+column_of(Columns *columns, Node *expression)
+{
+	TargetEntry *entry = tlist_member((Expr *) expression, columns->entries);
+
+	if (entry == NULL)
+	{
+		entry = makeTargetEntry((Expr *) copyObject(expression), list_length(columns->entries) + 1,
+								NULL, false);
+		columns->entries = lappend(columns->entries, entry);
+	}
+	return makeVar(INDEX_VAR, entry->resno, exprType(expression), exprTypmod(expression),
+				   exprCollation(expression), 0);
+}
+
+static Node *
+over_columns(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var) || IsA(node, Aggref) || IsA(node, WindowFunc) || IsA(node, GroupingFunc))
+		return (Node *) column_of(context, node);
+	return expression_tree_mutator(node, over_columns, context);
+}
+
+/* Calls that a lower stage has computed, by its columns. */
+static Node *
+over_results(Node *node, void *context)
+{
+	Columns	 *columns = context;
+	ListCell *call, *column;
+
+	if (node == NULL)
+		return NULL;
+	forboth(call, columns->from, column, columns->to)
+		if (equal(lfirst(call), node))
+			return copyObject(lfirst(column));
+	return expression_tree_mutator(node, over_results, context);
+}
+
+/* Vars of a node's one input, as columns of that input. */
+static Node *
+over_input(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var *var = (Var *) copyObject(node);
+
+		if (var->varno != OUTER_VAR)
+			*(bool *) context = false;
+		var->varno = INDEX_VAR;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, over_input, context);
+}
+
+/* ---- what must not happen early ---- */
+
+static bool plan_has_effects(Plan *plan);
+
+static bool
+plans_have_effects(List *plans)
+{
+	ListCell *cell;
+
+	foreach(cell, plans)
+		if (plan_has_effects(lfirst(cell)))
+			return true;
+	return false;
+}
+
+/* Whether making a plan's rows does more than to make them, so that nobody may take more than are wanted. */
+static bool
+plan_has_effects(Plan *plan)
+{
+	if (plan == NULL)
+		return false;
+	if (contain_volatile_functions((Node *) plan->targetlist) ||
+		contain_volatile_functions((Node *) plan->qual) || plan_has_effects(plan->lefttree) ||
+		plan_has_effects(plan->righttree))
+		return true;
+	switch (nodeTag(plan))
+	{
+		case T_LockRows:
+		case T_ModifyTable:
+			return true;
+		case T_Append:
+			return plans_have_effects(((Append *) plan)->appendplans);
+		case T_MergeAppend:
+			return plans_have_effects(((MergeAppend *) plan)->mergeplans);
+		case T_SubqueryScan:
+			return plan_has_effects(((SubqueryScan *) plan)->subplan);
+		case T_FunctionScan:
+			return contain_volatile_functions((Node *) ((FunctionScan *) plan)->functions);
+		case T_TableFuncScan:
+			return contain_volatile_functions((Node *) ((TableFuncScan *) plan)->tablefunc);
+		case T_ValuesScan:
+			return contain_volatile_functions((Node *) ((ValuesScan *) plan)->values_lists);
+		case T_Result:
+			return contain_volatile_functions(((Result *) plan)->resconstantqual);
+		case T_NestLoop:
+		case T_MergeJoin:
+		case T_HashJoin:
+			return contain_volatile_functions((Node *) ((Join *) plan)->joinqual);
+		case T_CustomScan:
+			return plans_have_effects(((CustomScan *) plan)->custom_plans);
+		case T_ForeignScan:
+			return ((ForeignScan *) plan)->operation != CMD_SELECT;
+		default:
+			return false;
+	}
+}
+
+/* ---- splitting a node ---- */
+
+static List *
+copy_calls(List *calls)
+{
+	return copyObject(calls);
+}
+
+/* A stage for each nesting of the calls in expressions over the columns of *plan: inner ones are looked ahead for
+ * and become columns.  Returns the outermost calls, which the caller's own node looks ahead for; expressions
+ * (a List *, in place) are rewritten. */
+static List *
+inner_stages(Plan **plan, List **expressions, List **others)
+{
+	for (;;)
+	{
+		Search	  search = {0};
+		Columns	  columns = {0};
+		List	 *targetlist = NIL;
+		ListCell *cell;
+		Plan	 *node;
+		int		  n;
+
+		(void) find_calls((Node *) *expressions, &search);
+		if (!search.nested)
+			return search.calls;
+		node = lookahead_make(*plan, copy_calls(search.calls), NIL, NIL);
+		targetlist = node->targetlist;
+		n = list_length(targetlist);
+		foreach(cell, search.calls)
+		{
+			FuncExpr *call = lfirst_node(FuncExpr, cell);
+
+			targetlist =
+				lappend(targetlist, makeTargetEntry((Expr *) copyObject(call), ++n, NULL, false));
+			columns.from = lappend(columns.from, call);
+			columns.to = lappend(columns.to, makeVar(INDEX_VAR, n, call->funcresulttype, -1,
+													 call->funccollid, 0));
+		}
+		node->targetlist = targetlist;
+		*expressions = (List *) over_results((Node *) *expressions, &columns);
+		if (others != NULL)
+			*others = (List *) over_results((Node *) *others, &columns);
+		*plan = node;
+	}
+}
+
+/* Quals from the first one with a call on; NIL: none has.  *kept: those before. */
+static List *
+quals_from_first_call(List *quals, List **kept)
+{
+	ListCell *cell;
+	int		  n = 0;
+
+	foreach(cell, quals)
+	{
+		if (has_calls(lfirst(cell)))
+		{
+			*kept = list_copy_head(quals, n);
+			return list_copy_tail(quals, n);
+		}
+		n++;
+	}
+	*kept = quals;
+	return NIL;
+}
+
+/* The quals that the first of these stands before: up to the next one with a call. */
+static List *
+next_stage(List **quals)
+{
+	List *stage = list_make1(linitial(*quals));
+	int	  n = 1;
+
+	while (n < list_length(*quals) && !has_calls(list_nth(*quals, n)))
+		stage = lappend(stage, list_nth(*quals, n++));
+	*quals = list_copy_tail(*quals, n);
+	return stage;
+}
+
+static bool
+is_unsuitable(List *expressions)
+{
+	return has_unsuitable_part((Node *) expressions, NULL);
+}
+
+/* Joins whose own condition is a filter of their rows. */
+static Join *
+inner_join(Plan *plan)
+{
+	if ((IsA(plan, NestLoop) || IsA(plan, HashJoin) || IsA(plan, MergeJoin)) &&
+		((Join *) plan)->jointype == JOIN_INNER)
+		return (Join *) plan;
+	return NULL;
+}
+
+static Plan *
+split(Plan *plan)
+{
+	Join	*join = inner_join(plan);
+	Columns	 columns = {0};
+	List	*moved, *kept, *join_kept = NIL, *targetlist, *calls;
+	bool	 projects = has_calls((Node *) plan->targetlist);
+	Plan	*node = plan;
+	Bitmapset *ext_param = plan->extParam, *all_param = plan->allParam;
+
+	moved = join != NULL ? quals_from_first_call(join->joinqual, &join_kept) : NIL;
+	if (moved != NIL)
+	{
+		moved = list_concat(moved, plan->qual);
+		kept = NIL;
+	}
+	else
+		moved = quals_from_first_call(plan->qual, &kept);
+	if ((moved == NIL && !projects) || is_unsuitable(moved) ||
+		is_unsuitable(list_make1(plan->targetlist)) || contain_volatile_functions((Node *) kept) ||
+		contain_volatile_functions((Node *) join_kept) || plan_has_effects(plan->lefttree) ||
+		plan_has_effects(plan->righttree))
+		return plan;
+	if (IsA(plan, SubqueryScan) && plan_has_effects(((SubqueryScan *) plan)->subplan))
+		return plan;
+	if (IsA(plan, FunctionScan) &&
+		contain_volatile_functions((Node *) ((FunctionScan *) plan)->functions))
+		return plan;
+
+	moved = (List *) over_columns((Node *) moved, &columns);
+	targetlist = (List *) over_columns((Node *) plan->targetlist, &columns);
+	if (columns.entries == NIL)
+		return plan; /* nothing depends on its rows */
+	if (join != NULL && list_length(join_kept) < list_length(join->joinqual))
+	{
+		join->joinqual = join_kept;
+		join->inner_unique = false; /* the first match may be one that a later stage takes out */
+	}
+	plan->targetlist = columns.entries;
+	plan->qual = kept;
+	while (moved != NIL)
+	{
+		List *stage = next_stage(&moved);
+		List *others = list_make2(moved, targetlist);
+
+		calls = inner_stages(&node, &stage, &others);
+		moved = linitial(others);
+		targetlist = lsecond(others);
+		node = lookahead_make(node, copy_calls(calls),
+							  moved == NIL && !projects ? targetlist : NIL, stage);
+	}
+	if (projects)
+	{
+		calls = inner_stages(&node, &targetlist, NULL);
+		node = lookahead_make(node, copy_calls(calls), targetlist, NIL);
+	}
+	for (Plan *above = node; above != plan; above = above->lefttree)
+	{
+		above->extParam = bms_copy(ext_param);
+		above->allParam = bms_copy(all_param);
+	}
+	return node;
+}
+
+/* ---- looking ahead below a node ---- */
+
+/* Puts a node above an input that looks ahead for calls over its rows. */
+static Plan *
+look_ahead_over(Plan *input, List *calls)
+{
+	bool  of_input = true;
+	List *suitable = NIL;
+	ListCell *cell;
+
+	if (input == NULL || calls == NIL || plan_has_effects(input))
+		return input;
+	foreach(cell, calls)
+	{
+		Node *call;
+
+		of_input = true;
+		call = over_input(lfirst(cell), &of_input);
+		if (of_input)
+			suitable = lappend(suitable, call);
+	}
+	return suitable != NIL ? lookahead_make(input, suitable, NIL, NIL) : input;
+}
+
+/* Calls of a nested loop's lateral functions, whose arguments come from its outer side. */
+typedef struct Lateral
+{
+	List *params; /* NestLoopParams */
+	bool  other;  /* it has a parameter that is not one of these */
+} Lateral;
+
+static Node *
+over_outer(Node *node, void *context)
+{
+	Lateral	 *lateral = context;
+	ListCell *cell;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+	{
+		foreach(cell, lateral->params)
+		{
+			NestLoopParam *param = lfirst(cell);
+
+			if (param->paramno == ((Param *) node)->paramid)
+				return copyObject((Node *) param->paramval);
+		}
+		lateral->other = true;
+	}
+	return expression_tree_mutator(node, over_outer, context);
+}
+
+/* The functions that a scan runs for every row of the loop's outer side: those of a function scan that nothing
+ * stands before. */
+static void
+find_lateral_calls(Plan *plan, List *params, List **calls)
+{
+	ListCell *cell;
+
+	if (plan == NULL)
+		return;
+	switch (nodeTag(plan))
+	{
+		case T_FunctionScan:
+			foreach(cell, ((FunctionScan *) plan)->functions)
+			{
+				Search	 search = {.sets = true};
+				Lateral	 lateral = {.params = params};
+				ListCell *found;
+
+				(void) find_calls(((RangeTblFunction *) lfirst(cell))->funcexpr, &search);
+				foreach(found, search.calls)
+				{
+					Node *call = over_outer(lfirst(found), &lateral);
+
+					if (!lateral.other)
+						*calls = list_append_unique(*calls, call);
+					lateral.other = false;
+				}
+			}
+			break;
+		case T_SubqueryScan:
+			find_lateral_calls(((SubqueryScan *) plan)->subplan, params, calls);
+			break;
+		case T_Result:
+			if (((Result *) plan)->resconstantqual != NULL)
+				break;
+			find_lateral_calls(plan->lefttree, params, calls);
+			break;
+		case T_Material:
+		case T_Memoize:
+		case T_Sort:
+		case T_IncrementalSort:
+		case T_Agg:
+		case T_WindowAgg:
+		case T_Group:
+		case T_Unique:
+		case T_Limit:
+			find_lateral_calls(plan->lefttree, params, calls);
+			break;
+		case T_NestLoop:
+			/* its outer side runs for every row, too */
+			find_lateral_calls(plan->lefttree, params, calls);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+look_ahead_below(Plan *plan)
+{
+	Search search = {0};
+	List  *calls = NIL;
+
+	switch (nodeTag(plan))
+	{
+		case T_Agg:
+		case T_WindowAgg:
+			(void) find_argument_calls((Node *) plan->targetlist, &search);
+			(void) find_argument_calls((Node *) plan->qual, &search);
+			plan->lefttree = look_ahead_over(plan->lefttree, search.calls);
+			break;
+		case T_ProjectSet:
+			search.sets = true;
+			(void) find_calls((Node *) plan->targetlist, &search);
+			plan->lefttree = look_ahead_over(plan->lefttree, search.calls);
+			break;
+		case T_NestLoop:
+			find_lateral_calls(plan->righttree, ((NestLoop *) plan)->nestParams, &calls);
+			plan->lefttree = look_ahead_over(plan->lefttree, calls);
+			break;
+		default:
+			break;
+	}
+}
+
+/* ---- walking the plan ---- */
+
+static Plan *transform(Plan *plan);
+
+/* The rows that a limit wants, of nodes that hand up every one of theirs. */
+static void
+push_bound(const Limit *limit)
+{
+	Const *count = (Const *) limit->limitCount, *offset = (Const *) limit->limitOffset;
+	int64  bound;
+
+	if (limit->limitOption != LIMIT_OPTION_COUNT || count == NULL || !IsA(count, Const) ||
+		count->constisnull || (offset != NULL && (!IsA(offset, Const) || offset->constisnull)))
+		return;
+	bound = DatumGetInt64(count->constvalue);
+	if (bound > PG_INT32_MAX / 2 ||
+		(offset != NULL && DatumGetInt64(offset->constvalue) > PG_INT32_MAX / 2))
+		return;
+	bound += offset != NULL ? DatumGetInt64(offset->constvalue) : 0;
+	for (Plan *plan = limit->plan.lefttree; bound > 0 && plan != NULL; plan = plan->lefttree)
+	{
+		if (lookahead_is(plan) && plan->qual == NIL)
+			lookahead_bound(plan, (int) bound);
+		else if (!IsA(plan, Result) || ((Result *) plan)->resconstantqual != NULL ||
+				 plan->qual != NIL)
+			break;
+	}
+}
+
+static void
+transform_list(List *plans)
+{
+	ListCell *cell;
+
+	foreach(cell, plans)
+	{
+		Plan *plan = lfirst(cell);
+
+		/* who waits for several children at a time has to know them */
+		if (!plan->async_capable)
+			lfirst(cell) = transform(plan);
+	}
+}
+
+static Plan *
+transform(Plan *plan)
+{
+	Plan *inner;
+
+	if (plan == NULL)
+		return NULL;
+	check_stack_depth();
+	inner = plan->righttree;
+	plan->lefttree = transform(plan->lefttree);
+	plan->righttree = transform(plan->righttree);
+	/* a merge join goes back in its inner side */
+	if (IsA(plan, MergeJoin) && plan->righttree != inner)
+		plan->righttree = materialize_finished_plan(plan->righttree);
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			transform_list(((Append *) plan)->appendplans);
+			return plan;
+		case T_MergeAppend:
+			transform_list(((MergeAppend *) plan)->mergeplans);
+			return plan;
+		case T_SubqueryScan:
+			((SubqueryScan *) plan)->subplan = transform(((SubqueryScan *) plan)->subplan);
+			return split(plan);
+		case T_ForeignScan:
+			return ((ForeignScan *) plan)->operation == CMD_SELECT ? split(plan) : plan;
+		case T_Agg:
+		case T_WindowAgg:
+		case T_NestLoop:
+			look_ahead_below(plan);
+			return split(plan);
+		case T_ProjectSet:
+			look_ahead_below(plan);
+			return plan;
+		case T_Limit:
+			push_bound((Limit *) plan);
+			return plan;
+		case T_Result:
+			return plan->lefttree != NULL ? split(plan) : plan;
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+		case T_FunctionScan:
+		case T_TableFuncScan:
+		case T_ValuesScan:
+		case T_CteScan:
+		case T_NamedTuplestoreScan:
+		case T_WorkTableScan:
+		case T_MergeJoin:
+		case T_HashJoin:
+		case T_Group:
+		case T_Gather:
+		case T_GatherMerge:
+			return split(plan);
+		default:
+			return plan;
+	}
+}
+
+/* Gives nodes that have no number one behind all others. */
+static void number_plan(Plan *plan, int *largest, bool assign);
+
+static void
+number_list(List *plans, int *largest, bool assign)
+{
+	ListCell *cell;
+
+	foreach(cell, plans)
+		number_plan(lfirst(cell), largest, assign);
+}
+
+static void
+number_plan(Plan *plan, int *largest, bool assign)
+{
+	if (plan == NULL)
+		return;
+	if (!assign)
+		*largest = Max(*largest, plan->plan_node_id);
+	else if (lookahead_is(plan) && plan->plan_node_id == 0)
+		plan->plan_node_id = ++*largest;
+	number_plan(plan->lefttree, largest, assign);
+	number_plan(plan->righttree, largest, assign);
+	if (IsA(plan, Append))
+		number_list(((Append *) plan)->appendplans, largest, assign);
+	else if (IsA(plan, MergeAppend))
+		number_list(((MergeAppend *) plan)->mergeplans, largest, assign);
+	else if (IsA(plan, SubqueryScan))
+		number_plan(((SubqueryScan *) plan)->subplan, largest, assign);
+	else if (IsA(plan, CustomScan))
+		number_list(((CustomScan *) plan)->custom_plans, largest, assign);
+}
+
+static planner_hook_type previous_planner_hook;
+
+static PlannedStmt *
+plan_query(Query *query, const char *text, int options, ParamListInfo params)
+{
+	PlannedStmt *statement;
+	Plan		*plan;
+	ListCell	*cell;
+	int			 largest = 0;
+
+	if (previous_planner_hook)
+		statement = previous_planner_hook(query, text, options, params);
+	else
+		statement = standard_planner(query, text, options, params);
+	if (!infer_prefetch || statement->commandType == CMD_UTILITY)
+		return statement;
+	plan = transform(statement->planTree);
+	if (plan != statement->planTree && (options & CURSOR_OPT_SCROLL) &&
+		!ExecSupportsBackwardScan(plan))
+		plan = materialize_finished_plan(plan);
+	statement->planTree = plan;
+	foreach(cell, statement->subplans)
+		lfirst(cell) = transform(lfirst(cell));
+	number_plan(statement->planTree, &largest, false);
+	number_list(statement->subplans, &largest, false);
+	number_plan(statement->planTree, &largest, true);
+	number_list(statement->subplans, &largest, true);
+	return statement;
+}
+
+void
+lookahead_plan_init(void)
+{
+	CacheRegisterSyscacheCallback(PROCOID, forget_functions, (Datum) 0);
+	previous_planner_hook = planner_hook;
+	planner_hook = plan_query;
+}
