@@ -391,6 +391,19 @@ check_pooler(const Import *self, const Model *model)
 					 "option pooling is pooler, but the checkpoint has no pooler");
 }
 
+/* Whether the special tokens of a text fit into it. */
+static bool
+check_max_length(const Import *self, const Session *session)
+{
+	int special = session->has_tokenizer ? tokenizer_template_size(&session->tokenizer, false) : 0;
+	int max_length = chosen_max_length(self);
+
+	return special <= max_length ||
+		   error_set(self->error, ERR_ARGUMENT,
+					 "max_length is %d, but the tokenizer adds %d special tokens to every text",
+					 max_length, special);
+}
+
 /* The output of an image for the golden input: malloc'd, (golden->n_sequences, hidden_size); NULL on error.  What there is
  * to compare of it is sampled where that is asked for. */
 static float *
@@ -407,7 +420,7 @@ compute_golden(const Import *self, const char *path, Golden *golden, Sample *sam
 	out = malloc((size_t) golden->n_sequences * (size_t) session.model.hidden_size * sizeof *out);
 	if (out == NULL)
 		error_set(error, ERR_MEMORY, "out of memory for the golden output");
-	else if (!check_pooler(self, &session.model) ||
+	else if (!check_pooler(self, &session.model) || !check_max_length(self, &session) ||
 			 !golden_run(golden, session.runner, &session.model, out, error) ||
 			 (sample != NULL && !sample_compute(sample, &session.model, golden, error)))
 	{

@@ -302,8 +302,10 @@ extern void registry_release(int index);
 /* The same without waiting, for an engine: an entry, or one of these. */
 extern int registry_try_acquire(const uint8 *digest, int hint);
 
-/* The image of a digest has been removed: engines unmap it, whoever asked to keep it.  Throws nothing. */
-extern void registry_forget(const uint8 *digest);
+/* The image of a digest has been removed, or a damaged one replaced: engines unmap it, whoever asked to keep it.  Both throw
+ * nothing. */
+extern void registry_removed(const uint8 *digest);
+extern void registry_replaced(const uint8 *digest);
 
 extern ModelEntry *registry_entry(int index);
 extern int		   registry_count(void); /* entries 0 .. count - 1 have been used */

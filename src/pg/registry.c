@@ -213,8 +213,9 @@ registry_release(int index)
 	pg_atomic_fetch_sub_u32(&registry->entries[index].users, 1);
 }
 
-void
-registry_forget(const uint8 *digest)
+/* Has engines let go of a digest's image; whoever asked to keep it keeps the next one, or nothing. */
+static void
+leave(const uint8 *digest, bool kept)
 {
 	int index;
 
@@ -226,10 +227,22 @@ registry_forget(const uint8 *digest)
 	{
 		ModelEntry *entry = &registry->entries[index];
 
-		entry->pinned = false;
+		entry->pinned &= kept;
 		entry->leaving = entry->mapped != 0;
 	}
 	LWLockRelease(lock);
 	if (index >= 0)
 		engines_wake_all();
+}
+
+void
+registry_removed(const uint8 *digest)
+{
+	leave(digest, false);
+}
+
+void
+registry_replaced(const uint8 *digest)
+{
+	leave(digest, true);
 }

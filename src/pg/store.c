@@ -351,6 +351,8 @@ store_adopt(const char *temporary, const uint8 *digest)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not set permissions of file \"%s\": %m", temporary)));
 	durable_rename(temporary, image_path(digest), ERROR);
+	if (!image->fresh)
+		registry_replaced(digest);
 }
 
 typedef struct FindReference
@@ -377,7 +379,7 @@ remove_unreferenced(const uint8 *digest)
 	if (!each_entry(find_reference, &find) || find.found)
 		return;
 	remove_file(image_path(digest));
-	registry_forget(digest);
+	registry_removed(digest);
 }
 
 /* ---- references as pg_foreign_server has them, and as the directory has them ---- */

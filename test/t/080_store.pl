@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use JSON::PP;
 use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -20,6 +21,21 @@ sub files
 {
 	my ($pattern) = @_;
 	return scalar grep { /$pattern/ } slurp_dir($store);
+}
+
+# Overwrites a norm's weights, which lie in an image as they lie in the checkpoint.
+sub damage_weights
+{
+	my ($path) = @_;
+	my $checkpoint = slurp_file("$model_folder/model.safetensors");
+	my $size       = unpack 'Q<', $checkpoint;
+	my $tensor     = decode_json(substr $checkpoint, 8, $size)->{'embeddings.LayerNorm.weight'};
+	my ($begin, $end) = @{ $tensor->{data_offsets} };
+	my $at = index slurp_file($path), substr $checkpoint, 8 + $size + $begin, $end - $begin;
+	die 'no weights to damage' if $at < 0;
+	open my $file, '+<:raw', $path or die "open: $!";
+	seek $file, $at, 0 and print $file "\x3f" x 16 and close $file or die "write: $!";
+	return;
 }
 
 # An import that fails in a subtransaction, and then the transaction is prepared.  What was remembered of it must be
@@ -60,6 +76,15 @@ $node->safe_psql('postgres', 'DROP SERVER twin');
 is(files(qr/\.img$/), 1, 'the image stays as long as a model has it');
 $node->safe_psql('postgres', "SELECT infer.drop_model('tiny')");
 is(files(qr/./) - 2, 0, 'and goes with the last one');
+
+# A damaged image that is imported again is read anew, by the engine too.
+$node->safe_psql('postgres', "SELECT infer.create_model('tiny', '$model_folder')");
+my $vector = $node->safe_psql('postgres', $embed);
+damage_weights(map { "$store/$_" } grep { /\.img$/ } slurp_dir($store));
+isnt($node->safe_psql('postgres', $embed), $vector, 'what is mapped shows damage done to the file');
+$node->safe_psql('postgres', "SELECT infer.create_model('again', '$model_folder')");
+is($node->safe_psql('postgres', $embed), $vector, 'the file that replaces it is what counts then');
+$node->safe_psql('postgres', "SELECT infer.drop_model('again'), infer.drop_model('tiny')");
 
 # Verification asks for the same bits, but of kernels that are another library's.
 my $verify = "SELECT ok, detail FROM infer.verify_model('tiny') WHERE \"check\" = 'golden'";

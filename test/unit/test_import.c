@@ -470,6 +470,11 @@ wrong_options_are_refused(void **state)
 	assert_refused(TINY, "max_length=0", ERR_ARGUMENT, "positive integer");
 	assert_refused(TINY, "max_length=1.5", ERR_ARGUMENT, "positive integer");
 	assert_refused(TINY, "max_length=65", ERR_LIMIT, "positions for 64 tokens");
+	assert_refused(TINY, "max_length=1", ERR_ARGUMENT,
+				   "max_length is 1, but the tokenizer adds 2 special tokens");
+	assert_refused(TINY, "config=[1]", ERR_ARGUMENT, "an object");
+	assert_refused(TINY, "config={\"hidden_size\": 8}", ERR_DATA, "asks for [178, 8]");
+	assert_refused(TINY, "forward_ema=true", ERR_ARGUMENT, "no moving average");
 	assert_refused(TINY, "truncate=middle", ERR_ARGUMENT, "error, end or start");
 	assert_refused(TINY, "pooling=sum", ERR_ARGUMENT, "mean, cls");
 	assert_refused(TINY, "normalize=1", ERR_ARGUMENT, "true or false");
