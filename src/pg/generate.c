@@ -366,7 +366,21 @@ most_prompt(const GenerateCall *call)
 						errmsg("max_new_tokens is %d, but model \"%s\" has %d positions",
 							   call->inputs.options.max_new_tokens, call->handle->name, positions),
 						errhint("Pass a smaller max_new_tokens.")));
-	return Min(most, call->handle->max_length);
+	return most;
+}
+
+static void
+check_prompt(const GenerateCall *call, int n_prompt, int most)
+{
+	if (n_prompt > most)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("a prompt of %d tokens is too long for model \"%s\": with max_new_tokens %d "
+					"it may have %d",
+					n_prompt, call->handle->name, call->inputs.options.max_new_tokens, most),
+			 errhint("Pass a smaller max_new_tokens or a shorter prompt; truncate => 'start' leaves "
+						 "out the beginning of a text."));
 }
 
 static const int32 *
@@ -388,15 +402,41 @@ keep_lists(GenerationOptions *options)
 	generation_options_pack(options, copy, options);
 }
 
-/* Arguments of a function over texts.  False: NULL is the result. */
-static bool
-text_arguments(GenerateCall *call, FunctionCallInfo fcinfo)
+/* Tokens of a prompt that is a text. */
+static void
+read_text(GenerateCall *call, FunctionCallInfo fcinfo)
 {
 	EncodeOptions options = {.add_special_tokens = true};
 	Encoding	  encoding;
 	size_t		  length;
-	const char	 *utf8;
+	const char	 *utf8 = text_to_utf8(PG_GETARG_TEXT_PP(ARG_PROMPT), &length);
+	int			  most = Min(most_prompt(call), call->handle->max_length);
 
+	if (!PG_ARGISNULL(ARG_ADD_SPECIAL_TOKENS))
+		options.add_special_tokens = PG_GETARG_BOOL(ARG_ADD_SPECIAL_TOKENS);
+	options.truncate = truncate_from_arg(
+		call->handle,
+		PG_ARGISNULL(ARG_TRUNCATE) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_TRUNCATE)));
+	if (options.truncate != TRUNCATE_ERROR)
+		options.max_length = most;
+	arena_reset(backend_arena());
+	handle_encode(call->handle, utf8, length, NULL, 0, &options, &encoding);
+	if (encoding.n == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the prompt has no tokens for model \"%s\"", call->handle->name)));
+	check_prompt(call, encoding.n, most);
+	call->ids = call->inputs.prompt = copy_ids(encoding.ids, encoding.n);
+	call->inputs.n_prompt = encoding.n;
+	if (encoding.shape_ids != NULL)
+		call->inputs.shape_ids = copy_ids(encoding.shape_ids, encoding.n);
+	if (encoding.pronunciation_ids != NULL)
+		call->inputs.pronunciation_ids = copy_ids(encoding.pronunciation_ids, encoding.n);
+}
+
+/* Arguments of a function over texts.  False: NULL is the result. */
+static bool
+text_arguments(GenerateCall *call, FunctionCallInfo fcinfo)
+{
 	if (PG_ARGISNULL(ARG_MODEL) || PG_ARGISNULL(ARG_PROMPT))
 		return false;
 	init_call(call, fcinfo);
@@ -406,24 +446,7 @@ text_arguments(GenerateCall *call, FunctionCallInfo fcinfo)
 		read_int(fcinfo, ARG_TEXT_NUM_RETURN_SEQUENCES, &call->inputs.options.num_return_sequences);
 	check_call(call);
 	keep_lists(&call->inputs.options);
-	if (!PG_ARGISNULL(ARG_ADD_SPECIAL_TOKENS))
-		options.add_special_tokens = PG_GETARG_BOOL(ARG_ADD_SPECIAL_TOKENS);
-	options.max_length = most_prompt(call);
-	options.truncate = truncate_from_arg(
-		call->handle,
-		PG_ARGISNULL(ARG_TRUNCATE) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_TRUNCATE)));
-	utf8 = text_to_utf8(PG_GETARG_TEXT_PP(ARG_PROMPT), &length);
-	arena_reset(backend_arena());
-	handle_encode(call->handle, utf8, length, NULL, 0, &options, &encoding);
-	if (encoding.n == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the prompt has no tokens for model \"%s\"", call->handle->name)));
-	call->ids = call->inputs.prompt = copy_ids(encoding.ids, encoding.n);
-	call->inputs.n_prompt = encoding.n;
-	if (encoding.shape_ids != NULL)
-		call->inputs.shape_ids = copy_ids(encoding.shape_ids, encoding.n);
-	if (encoding.pronunciation_ids != NULL)
-		call->inputs.pronunciation_ids = copy_ids(encoding.pronunciation_ids, encoding.n);
+	read_text(call, fcinfo);
 	return true;
 }
 
@@ -449,7 +472,7 @@ static void
 read_prompt(GenerateCall *call, FunctionCallInfo fcinfo)
 {
 	const Model *model = handle_model(call->handle);
-	int			 n, most = most_prompt(call);
+	int			 n;
 
 	call->ids = ids_argument(fcinfo, ARG_PROMPT, "input_ids", &n);
 	if (n == 0)
@@ -462,14 +485,7 @@ read_prompt(GenerateCall *call, FunctionCallInfo fcinfo)
 	call->n_padding = generation_padding(&call->inputs.options, call->pad_token_id, call->ids, n);
 	call->inputs.prompt = call->ids + call->n_padding;
 	call->inputs.n_prompt = n - call->n_padding;
-	if (call->inputs.n_prompt > most)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a prompt of %d tokens and %d new ones exceed what model \"%s\" takes: "
-						"prompts of %d tokens at most",
-						call->inputs.n_prompt, call->inputs.options.max_new_tokens,
-						call->handle->name, most),
-				 errhint("Pass a shorter prompt, or a smaller max_new_tokens.")));
+	check_prompt(call, call->inputs.n_prompt, most_prompt(call));
 	call->inputs.shape_ids = ids_beside(call, fcinfo, ARG_INPUT_SHAPE_IDS, "input_shape_ids", n);
 	call->inputs.pronunciation_ids =
 		ids_beside(call, fcinfo, ARG_INPUT_PRONUNCIATION_IDS, "input_pronunciation_ids", n);

@@ -1,0 +1,138 @@
+-- How texts and token ids go on.  That the ids are Transformers' is test/pgtap/generation.sql's.
+\getenv srcdir PG_ABS_SRCDIR
+\set writer :srcdir '/test/reference/generation/opt-text'
+\set tiny :srcdir '/test/models/tiny-bert'
+\set ids :srcdir '/test/reference/generation/opt'
+SELECT infer.create_model('writer', :'writer') IS NOT NULL AS writer, infer.create_model('tiny', :'tiny') IS NOT NULL AS tiny,
+       infer.create_model('ids', :'ids') IS NOT NULL AS ids;
+
+-- NULL, the empty text, options that are NULL
+SELECT infer.generate('writer', NULL) IS NULL AS prompt, infer.generate(NULL, 'x') IS NULL AS model,
+       infer.generate_ids('writer', NULL) IS NULL AS ids, (SELECT count(*) FROM infer.generate_many('writer', NULL)) AS many,
+       (SELECT count(*) FROM infer.generate_ids_many('writer', NULL)) AS ids_many,
+       (SELECT count(*) FROM infer.generate_stream('writer', NULL)) AS stream;
+SELECT infer.generate('writer', '', max_new_tokens => 4) = infer.generate('writer', '', 4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) AS same;
+SELECT infer.generate('writer', '', add_special_tokens => false);
+
+-- the same, however it is asked for
+SELECT infer.generate('writer', 'Once upon a time', max_new_tokens => 9) = output AS many, output = string_agg AS stream,
+       infer.generate_ids('writer', (infer.encode('writer', 'Once upon a time')).input_ids, max_new_tokens => 9) = ids AS ids
+FROM infer.generate_many('writer', 'Once upon a time', max_new_tokens => 9),
+     (SELECT string_agg(token, '' ORDER BY ord), array_agg(ord) AS ords, array_agg(token_id ORDER BY ord) AS new
+      FROM infer.generate_stream('writer', 'Once upon a time', max_new_tokens => 9)) AS s,
+     LATERAL (SELECT (infer.encode('writer', 'Once upon a time')).input_ids || new AS ids) AS w;
+SELECT ord, score = sum AS sum_of_logprobs
+FROM infer.generate_many('writer', 'Once upon a time', max_new_tokens => 9),
+     (SELECT sum(logprob::float8)::real FROM infer.generate_stream('writer', 'Once upon a time', max_new_tokens => 9)) AS s;
+
+-- drawing: the same seed gives the same, another one something else, alone or beside others
+SELECT count(DISTINCT output) > 10 AS differ, bool_and(output = again) AS same
+FROM (SELECT infer.generate('writer', 'Once', 6, temperature => 1, seed => i) AS output,
+             infer.generate('writer', 'Once', 6, temperature => 1, seed => i) AS again
+      FROM generate_series(1, 20) AS i) AS s;
+SELECT bool_and(infer.generate_ids('ids', ARRAY[i, 7], 5, temperature => 1.5, top_k => 20, seed => i) = alone) AS same
+FROM (SELECT i, infer.generate_ids('ids', ARRAY[i, 7], 5, temperature => 1.5, top_k => 20, seed => i) AS alone
+      FROM generate_series(4, 30) AS i ORDER BY i DESC) AS s;
+SELECT infer.generate_ids('ids', '{5,6}', 5, temperature => 1, top_k => 1) = infer.generate_ids('ids', '{5,6}', 5) AS greedy;
+SELECT count(*), count(DISTINCT output_ids) > 3 AS differ, max(ord) FROM
+    infer.generate_ids_many('ids', '{5,6}', 5, temperature => 1, num_return_sequences => 8);
+
+-- the distribution of the first token drawn, against the model's own (OP-40)
+WITH logits AS (
+    SELECT o - 1 AS token, exp(l::float8) AS weight FROM infer.forward('ids', input_ids => '{{5,6}}') AS f,
+         unnest(f.logits[1:1][2:2][:]) WITH ORDINALITY AS u(l, o)),
+draws AS (
+    SELECT (infer.generate_ids('ids', '{5,6}', 1, temperature => 1, seed => i))[3] AS token, count(*) AS n
+    FROM generate_series(1, 4000) AS i GROUP BY 1),
+cells AS (
+    SELECT CASE WHEN weight / sum(weight) OVER () * 4000 < 5 THEN -1 ELSE token END AS cell,
+           weight / sum(weight) OVER () * 4000 AS expected, coalesce(n, 0) AS n
+    FROM logits LEFT JOIN draws USING (token)),
+summed AS (SELECT cell, sum(expected) AS expected, sum(n) AS n FROM cells GROUP BY cell)
+SELECT sum(n) AS draws, sum((n - expected) ^ 2 / expected) < count(*) - 1 + 6 * sqrt(2 * (count(*) - 1)) AS chi_square FROM summed;
+
+-- beams
+SELECT count(*), bool_and(score <= before IS NOT FALSE) AS best_first FROM (
+    SELECT score, lag(score) OVER (ORDER BY ord) AS before
+    FROM infer.generate_many('writer', 'Once upon a time', 9, num_beams => 4, num_return_sequences => 3)) AS s;
+
+-- stop strings and bad words
+SELECT infer.generate('writer', 'The weather is', 12, stop => ARRAY['been']) AS stopped, infer.generate('writer', 'The weather is', 12, stop => '{}')
+       = infer.generate('writer', 'The weather is', 12) AS none;
+SELECT infer.generate('writer', 'The weather is', 12) LIKE '%been%' AS without, infer.generate('writer', 'The weather is', 12, bad_words => '{been}') LIKE '%been%' AS "with";
+
+-- constraints
+SELECT infer.generate('writer', 'The weather is', 20, choices => '{sunny,very cold}') IN ('sunny', 'very cold') AS choice;
+SELECT jsonb_typeof(infer.generate('writer', 'Say', 40, temperature => 1, seed => s,
+                                   json_schema => '{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}')::jsonb -> 'n') AS n
+FROM generate_series(1, 3) AS s;
+SELECT infer.generate('writer', 'x', 9, choices => '{a}', json_schema => '{"type": "null"}');
+SELECT infer.generate('writer', 'x', 9, choices => '{a}', stop => '{b}');
+
+-- streams: row after row, until nobody wants more
+SELECT (infer.generate_stream('writer', 'Once', 50)).ord LIMIT 3;
+BEGIN;
+DECLARE stream CURSOR FOR SELECT ord, logprob < 0 AS logprob FROM (SELECT (infer.generate_stream('writer', 'Once', 50)).*) AS s;
+FETCH 2 FROM stream;
+SELECT infer.generate('writer', 'Once', 2) IS NOT NULL AS meanwhile;
+FETCH 1 FROM stream;
+CLOSE stream;
+COMMIT;
+SELECT count(*) AS waiting FROM infer.stat_requests WHERE pid = pg_backend_pid();
+SELECT s.ord FROM generate_series(1, 2) AS g, LATERAL (SELECT * FROM infer.generate_stream('writer', 'Once', g)) AS s;
+SELECT infer.generate_stream('writer', 'x', 9, num_beams => 2);
+
+-- limits
+SELECT infer.generate('writer', repeat('word ', 100));
+SELECT infer.generate('writer', 'x', max_new_tokens => 65);
+SELECT infer.generate('writer', repeat('word ', 100), 5, truncate => 'start') IS NOT NULL AS cut,
+       cardinality(infer.generate_ids('ids', array_fill(7, '{31}'), 10)) AS whole;
+SELECT infer.generate_ids('ids', array_fill(7, '{32}'), 10);
+
+-- arguments
+SELECT infer.generate('writer', 'x', max_new_tokens => 0);
+SELECT infer.generate('writer', 'x', max_new_tokens => -1);
+SELECT infer.generate('writer', 'x', 9, min_new_tokens => 10);
+SELECT infer.generate('writer', 'x', 9, temperature => -1);
+SELECT infer.generate('writer', 'x', 9, temperature => 'NaN');
+SELECT infer.generate('writer', 'x', 9, top_k => 5);
+SELECT infer.generate('writer', 'x', 9, temperature => 1, top_p => 0);
+SELECT infer.generate('writer', 'x', 9, temperature => 1, typical_p => 2);
+SELECT infer.generate('writer', 'x', 9, repetition_penalty => 0);
+SELECT infer.generate('writer', 'x', 9, no_repeat_ngram_size => -1);
+SELECT infer.generate('writer', 'x', 9, num_beams => 0);
+SELECT infer.generate('writer', 'x', 9, length_penalty => 2);
+SELECT infer.generate('writer', 'x', 9, early_stopping => 'never');
+SELECT infer.generate('writer', 'x', 9, num_beams => 2, early_stopping => 'soon');
+SELECT * FROM infer.generate_many('writer', 'x', 9, num_return_sequences => 2);
+SELECT * FROM infer.generate_many('writer', 'x', 9, num_beams => 2, num_return_sequences => 3);
+SELECT infer.generate('writer', 'x', 9, stop => '{a,""}');
+SELECT infer.generate('writer', 'x', 9, stop => '{NULL}');
+SELECT infer.generate('writer', 'x', 9, bad_words => '{""}');
+SELECT infer.generate('writer', 'x', 9, bad_words => '{NULL}');
+SELECT infer.generate('writer', 'x', 9, truncate => 'middle');
+SELECT infer.generate_ids('ids', '{}', 9);
+SELECT infer.generate_ids('ids', '{{1,2}}', 9);
+SELECT infer.generate_ids('ids', '{1,NULL}', 9);
+SELECT infer.generate_ids('ids', '{1,48}', 9);
+SELECT infer.generate_ids('ids', '{-1}', 9);
+SELECT infer.generate_ids('ids', '{5}', 9, bad_words_ids => '[[1], 5]');
+SELECT infer.generate_ids('ids', '{5}', 9, bad_words_ids => '{"a": 1}');
+SELECT infer.generate_ids('ids', '{5}', 9, bad_words_ids => '[[48]]');
+SELECT infer.generate_ids('ids', '{5}', 9, bad_words_ids => '[[]]');
+SELECT infer.generate_ids('ids', '{5}', 9, suppress_tokens => '{48}');
+SELECT infer.generate_ids('ids', '{5}', 9, suppress_tokens => '{1,NULL}');
+SELECT infer.generate_ids('ids', '{5}', 9, eos_token_id => '{48}');
+SELECT infer.generate_ids('ids', '{5}', 9, forced_eos_token_id => 48);
+SELECT infer.generate_ids('ids', '{5}', 9, suppress_tokens => ARRAY(SELECT generate_series(0, 47)));
+SELECT infer.generate_ids('ids', '{5}', 9, input_shape_ids => '{1,2}');
+SELECT infer.generate_ids('ids', '{5}', 9, input_shape_ids => '{1}');
+SELECT infer.generate_ids('ids', '{5}', 9, stop => '{a}');
+
+-- models without a tokenizer, without a causal head
+SELECT infer.generate('ids', 'x');
+SELECT infer.generate('tiny', 'x');
+SELECT infer.generate_ids('tiny', '{5}');
+
+SELECT infer.drop_model('writer'), infer.drop_model('tiny'), infer.drop_model('ids');
