@@ -379,8 +379,9 @@ check_prompt(const GenerateCall *call, int n_prompt, int most)
 			 errmsg("a prompt of %d tokens is too long for model \"%s\": with max_new_tokens %d "
 					"it may have %d",
 					n_prompt, call->handle->name, call->inputs.options.max_new_tokens, most),
-			 errhint("Pass a smaller max_new_tokens or a shorter prompt; truncate => 'start' leaves "
-						 "out the beginning of a text."));
+			 errhint(
+				 "Pass a smaller max_new_tokens or a shorter prompt; truncate => 'start' leaves "
+				 "out the beginning of a text.")));
 }
 
 static const int32 *
