@@ -16,6 +16,8 @@
 #include "pg/task.h"
 #include "task/scores.h"
 
+#define HYPOTHESIS "This example is {}."
+
 static const WorkKind logits_wanted = {.result = RUN_LOGITS};
 
 /* A call whose items are a text or pair each. */
@@ -223,8 +225,9 @@ read_pairs(ClassifyMany *many, ArrayType *inputs, ArrayType *pairs)
 
 	deconstruct_array(pairs, TEXTOID, -1, false, TYPALIGN_INT, &many->pairs, &many->pair_nulls, &n);
 	if (n != n_inputs)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("there are %d pairs for %d inputs", n, n_inputs)));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("pairs must have as many elements as inputs, %d, not %d", n_inputs, n)));
 }
 
 static ClassifyMany *
@@ -360,21 +363,23 @@ zero_shot_prepare(FunctionCallInfo fcinfo)
 	ZeroShotCall *call;
 	ModelHandle	 *handle;
 	EncodeOptions options;
+	text *template;
 
-	if (task_null(fcinfo, 5))
+	if (task_null(fcinfo, 3))
 		return NULL;
 	call = palloc0(sizeof(ZeroShotCall));
 	handle = task_model(fcinfo);
 	call->labels = task_texts(fcinfo, 2, "labels", &call->n_labels);
-	call->multi_label = PG_GETARG_BOOL(4) || call->n_labels == 1;
+	call->multi_label = (!PG_ARGISNULL(4) && PG_GETARG_BOOL(4)) || call->n_labels == 1;
+	template = PG_ARGISNULL(3) ? cstring_to_text(HYPOTHESIS) : PG_GETARG_TEXT_PP(3);
 	call->entailment = entailment_label(handle);
 	call->contradiction = call->entailment == 0 ? head_outputs(handle->model) - 1 : 0;
 	options = task_options(handle, fcinfo, 5);
 	options.strategy = TRUNCATE_FIRST;
 	work_init(&call->base.work, handle, &logits_wanted);
 	for (int i = 0; i < call->n_labels; i++)
-		task_add(&call->base.work, PG_GETARG_TEXT_PP(1),
-				 hypothesis_of(PG_GETARG_TEXT_PP(3), call->labels[i]), &options);
+		task_add(&call->base.work, PG_GETARG_TEXT_PP(1), hypothesis_of(template, call->labels[i]),
+				 &options);
 	return &call->base;
 }
 

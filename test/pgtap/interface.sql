@@ -45,6 +45,26 @@ SELECT pg_temp.is_signature(name, arguments, result, volatility, parallel, stric
      'pooling text DEFAULT NULL::text, "normalize" boolean DEFAULT NULL::boolean, truncate text DEFAULT NULL::text',
      'TABLE(ord bigint, embedding real[])', 'i', 's', false),
     ('similarity', 'model infer.model, a text, b text', 'real', 'i', 's', true),
+    ('classify', 'model infer.model, input text, pair text DEFAULT NULL::text, truncate text DEFAULT NULL::text', 'text', 'i', 's', false),
+    ('classify_scores', 'model infer.model, input text, pair text DEFAULT NULL::text, top_k integer DEFAULT NULL::integer, '
+     'function_to_apply text DEFAULT NULL::text, truncate text DEFAULT NULL::text', 'TABLE(label text, score real)', 'i', 's', false),
+    ('classify_labels', 'model infer.model, input text, threshold real DEFAULT 0.5, pair text DEFAULT NULL::text, '
+     'truncate text DEFAULT NULL::text', 'text[]', 'i', 's', false),
+    ('classify_many', 'model infer.model, inputs text[], pairs text[] DEFAULT NULL::text[], truncate text DEFAULT NULL::text, '
+     'function_to_apply text DEFAULT NULL::text', 'TABLE(ord bigint, label text, score real)', 'i', 's', false),
+    ('zero_shot', 'model infer.model, input text, labels text[], hypothesis text DEFAULT ''This example is {}.''::text, '
+     'multi_label boolean DEFAULT false, truncate text DEFAULT NULL::text', 'TABLE(label text, score real)', 'i', 's', false),
+    ('score', 'model infer.model, input text, pair text DEFAULT NULL::text, truncate text DEFAULT NULL::text, '
+     'function_to_apply text DEFAULT NULL::text', 'real', 'i', 's', false),
+    ('rerank', 'model infer.model, query text, documents text[], top_k integer DEFAULT NULL::integer, truncate text DEFAULT NULL::text',
+     'TABLE(ord bigint, document text, score real)', 'i', 's', false),
+    ('choose', 'model infer.model, prompt text, choices text[], truncate text DEFAULT NULL::text', 'integer', 'i', 's', false),
+    ('choose_scores', 'model infer.model, prompt text, choices text[], truncate text DEFAULT NULL::text',
+     'TABLE(ord integer, choice text, score real)', 'i', 's', false),
+    ('log_likelihood', 'model infer.model, input text, context text DEFAULT NULL::text', 'double precision', 'i', 's', false),
+    ('perplexity', 'model infer.model, input text', 'double precision', 'i', 's', true),
+    ('token_logprobs', 'model infer.model, input text',
+     'TABLE(ord integer, token text, token_id integer, logprob real)', 'i', 's', true),
     ('cosine_similarity', 'a real[], b real[]', 'real', 'i', 's', true),
     ('inner_product', 'a real[], b real[]', 'real', 'i', 's', true),
     ('l2_distance', 'a real[], b real[]', 'real', 'i', 's', true)
