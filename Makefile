@@ -113,6 +113,11 @@ build/bench-kernels: bench/kernels.c $(filter src/base/% src/math/%,$(CORE_OBJS)
 	@mkdir -p build
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ -lm -ldl -pthread
 
+# How fast texts are tokenized: build/bench-tokenizers FOLDER FAST TEXTS
+build/bench-tokenizers: bench/tokenizers.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAND_OBJS))
+	@mkdir -p build
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) -lpgcommon -lpgport -lcrypto
+
 # How fast generations are decoded: build/bench-decode IMAGE
 build/bench-decode: bench/decode.c $(CORE_OBJS)
 	@mkdir -p build
