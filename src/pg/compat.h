@@ -68,4 +68,8 @@ compat_wait_event_set(int n_events)
 #endif
 }
 
+/* As libpq/libpq.h declares it, which can't be included without the headers of GSSAPI where PostgreSQL was built with
+ * that. */
+extern bool pq_check_connection(void);
+
 #endif

@@ -29,6 +29,7 @@
 #define KB_PER_SLOT 64 /* of payload memory */
 #define SLOTS_MIN 16
 #define SLOTS_MAX 4096
+#define CLIENT_POLL_MS 100 /* how often one that waits for a generation looks after its client */
 #define START_POLL_MS 1000 /* how often a waiting backend asks whether an engine can start at all */
 
 typedef struct Queue
@@ -625,10 +626,26 @@ request_done(Request *request)
 	return state == SLOT_DONE || state == SLOT_FAILED;
 }
 
+/* Until the latch is set, or for poll_ms.  Who waits for a generation, which may take long, looks whether its client
+ * is still there: cache is not kept for nobody.  True: the time was over. */
+static bool
+wait_once(const Request *request, int poll_ms, uint32 wait_event)
+{
+	int events =
+		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, poll_ms, wait_event);
+
+	ResetLatch(MyLatch);
+	if (request->kind == REQUEST_GENERATE && MyProcPort != NULL && !pq_check_connection())
+		ClientConnectionLost = InterruptPending = true;
+	CHECK_FOR_INTERRUPTS();
+	return events & WL_TIMEOUT;
+}
+
 void
 request_wait_for(Request *request, bool (*enough)(void *argument), void *argument)
 {
 	static uint32 wait_event = 0;
+	int			  poll_ms = request->kind == REQUEST_GENERATE ? CLIENT_POLL_MS : START_POLL_MS;
 	int			  waited_ms = 0;
 
 	if (wait_event == 0)
@@ -636,14 +653,10 @@ request_wait_for(Request *request, bool (*enough)(void *argument), void *argumen
 	while (!request_done(request) && !(enough != NULL && enough(argument)))
 	{
 		char reason[START_ERROR_BYTES];
-		int	 events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-								START_POLL_MS, wait_event);
 
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		if (!(events & WL_TIMEOUT))
+		if (!wait_once(request, poll_ms, wait_event))
 			continue;
-		waited_ms = Min(waited_ms + START_POLL_MS, INT_MAX / 2);
+		waited_ms = Min(waited_ms + poll_ms, INT_MAX / 2);
 		if (engines_cannot_start(waited_ms, reason))
 			ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					errmsg("the inference engine cannot start: %s", reason),

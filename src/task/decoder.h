@@ -39,7 +39,8 @@ typedef struct Decoding
 	Error		   error;		  /* ERR_NONE: it did not */
 } Decoding;
 
-/* cache: bytes of all pages; page_tokens: a multiple of CACHE_PANEL.  The team stays the caller's and must outlive the decoder. */
+/* cache: bytes of all pages; page_tokens: a multiple of CACHE_PANEL.  The team stays the caller's and must
+ * outlive the decoder. */
 extern Decoder *decoder_create(Team *team, size_t cache, int page_tokens, Error *error);
 extern void		decoder_free(Decoder *decoder);
 
