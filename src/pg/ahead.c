@@ -21,20 +21,20 @@
 
 typedef struct Group
 {
-	dlist_node	  node; /* in groups */
-	MemoryContext context, parent;
+	dlist_node			  node; /* in groups */
+	MemoryContext		  context, parent;
 	MemoryContextCallback callback;
-	dlist_head	  entries;
-	Work		  work;
-	AheadStats	 *stats;
-	int			  users; /* batches that refer to it */
-	bool		  sent, done, failed;
+	dlist_head			  entries;
+	Work				  work;
+	AheadStats			 *stats;
+	int					  users; /* batches that refer to it */
+	bool				  sent, done, failed;
 } Group;
 
 /* An item in the table; in its group's context. */
 typedef struct Entry
 {
-	dlist_node node;		/* in its bucket */
+	dlist_node node;	   /* in its bucket */
 	dlist_node group_node; /* in its group */
 	uint32	   hash;
 	Group	  *group;
@@ -100,8 +100,7 @@ static bool
 same_kind(const Work *a, const Work *b)
 {
 	return a->handle == b->handle && a->counts.result == b->counts.result &&
-		   a->counts.pooling == b->counts.pooling &&
-		   a->counts.dimensions == b->counts.dimensions &&
+		   a->counts.pooling == b->counts.pooling && a->counts.dimensions == b->counts.dimensions &&
 		   a->counts.normalize == b->counts.normalize;
 }
 
@@ -122,8 +121,7 @@ same_item(const Work *a, int i, const Work *b, int j)
 	return same_ids(a->ids + left->token, b->ids + right->token, left->n_tokens) &&
 		   same_ids(a->type_ids + left->token, b->type_ids + right->token, left->n_tokens) &&
 		   same_ids(a->rows + left->row, b->rows + right->row, left->n_rows) &&
-		   same_ids(a->targets + left->target, b->targets + right->target,
-					listed_targets(a, i));
+		   same_ids(a->targets + left->target, b->targets + right->target, listed_targets(a, i));
 }
 
 /* An item that is the same, of a group of this query or, with parent NULL, of any; NULL: none is. */
@@ -240,9 +238,8 @@ remember_last(Group *group)
 AheadBatch *
 ahead_create(MemoryContext parent, AheadStats *stats)
 {
-	MemoryContext context =
-		AllocSetContextCreate(parent, "pg_infer batch", ALLOCSET_SMALL_SIZES);
-	AheadBatch *batch = MemoryContextAllocZero(context, sizeof(AheadBatch));
+	MemoryContext context = AllocSetContextCreate(parent, "pg_infer batch", ALLOCSET_SMALL_SIZES);
+	AheadBatch	 *batch = MemoryContextAllocZero(context, sizeof(AheadBatch));
 
 	batch->parent = parent;
 	batch->context = context;
@@ -379,8 +376,8 @@ finish_group(Group *group)
 	if (!group->done && !group->failed)
 	{
 		INSTR_TIME_SET_CURRENT(start);
-		group->failed = !(group->sent ? work_settle(&group->work, &error)
-									  : work_compute(&group->work, &error));
+		group->failed =
+			!(group->sent ? work_settle(&group->work, &error) : work_compute(&group->work, &error));
 		group->done = !group->failed;
 		INSTR_TIME_SET_CURRENT(end);
 		INSTR_TIME_SUBTRACT(end, start);

@@ -59,7 +59,7 @@ typedef struct Lookahead
 	CustomScanState css;
 	int				n_calls;
 	Call		   *calls;
-	RowBatch			batches[2];
+	RowBatch		batches[2];
 	int				current;
 	int				size;	   /* of the next batch */
 	int64			n_taken;   /* rows since the last rescan */
@@ -92,9 +92,9 @@ lookahead_make(Plan *child, List *calls, List *targetlist, List *quals)
 		int32		 typmod = exprTypmod(expression);
 		TargetEntry *column, *own;
 
-		column = makeTargetEntry(
-			(Expr *) makeVar(OUTER_VAR, entry->resno, type, typmod, collation, 0), entry->resno,
-			entry->resname, entry->resjunk);
+		column =
+			makeTargetEntry((Expr *) makeVar(OUTER_VAR, entry->resno, type, typmod, collation, 0),
+							entry->resno, entry->resname, entry->resjunk);
 		own = flatCopyTargetEntry(entry);
 		own->expr = (Expr *) makeVar(INDEX_VAR, entry->resno, type, typmod, collation, 0);
 		columns = lappend(columns, column);
@@ -135,13 +135,13 @@ lookahead_bound(Plan *plan, int bound)
 static bool
 never_fails(Oid function)
 {
-	static const char *const names[] = {"textcat", "text_concat_ws", "text_concat", "lower",
-										"upper",   "btrim",			 "btrim1",		"ltrim",
-										"ltrim1",  "rtrim",			 "rtrim1",		"text_left",
-										"text_right", "replace_text", "md5_text",	"text_reverse",
-										"rtrim1",  "text_name",		 "name_text",	"textlen"};
-	HeapTuple	 tuple;
-	bool		 known = false;
+	static const char *const names[] = {
+		"textcat",		"text_concat_ws", "text_concat", "lower",		 "upper",
+		"btrim",		"btrim1",		  "ltrim",		 "ltrim1",		 "rtrim",
+		"rtrim1",		"text_left",	  "text_right",	 "replace_text", "md5_text",
+		"text_reverse", "rtrim1",		  "text_name",	 "name_text",	 "textlen"};
+	HeapTuple tuple;
+	bool	  known = false;
 
 	if (function >= FirstNormalObjectId)
 		return false;
@@ -224,8 +224,7 @@ init_call(Lookahead *state, Call *call, FuncExpr *expression)
 	call->arguments = palloc(sizeof(ExprState *) * Max(1, n));
 	call->simple = !may_fail((Node *) expression->args, NULL);
 	(void) find_params((Node *) expression->args, &call->params);
-	foreach(cell, expression->args)
-		call->arguments[i++] = ExecInitExpr(lfirst(cell), plan);
+	foreach(cell, expression->args) call->arguments[i++] = ExecInitExpr(lfirst(cell), plan);
 	call->info = palloc0(SizeForFunctionCallInfo(n));
 	if (expression->funcretset)
 	{
@@ -360,9 +359,10 @@ has_pending_param(Lookahead *state, const Call *call)
 {
 	ListCell *cell;
 
-	foreach(cell, call->params)
-		if (state->css.ss.ps.state->es_param_exec_vals[lfirst_int(cell)].execPlan != NULL)
-			return true;
+	foreach(
+		cell,
+		call->params) if (state->css.ss.ps.state->es_param_exec_vals[lfirst_int(cell)].execPlan !=
+						  NULL) return true;
 	return false;
 }
 
@@ -481,7 +481,7 @@ static TupleTableSlot *
 next_row(ScanState *node)
 {
 	Lookahead *state = (Lookahead *) node;
-	RowBatch	  *batch = &state->batches[state->current];
+	RowBatch  *batch = &state->batches[state->current];
 
 	if (!infer_prefetch && batch->next == batch->n && state->batches[1 - state->current].n == 0)
 	{
@@ -536,8 +536,8 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 	foreach(cell, scan->custom_exprs)
 	{
 		Oid	  function = lfirst_node(FuncExpr, cell)->funcid;
-		char *name = quote_qualified_identifier(
-			get_namespace_name(get_func_namespace(function)), get_func_name(function));
+		char *name = quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+												get_func_name(function));
 
 		names = lappend(names, name);
 	}

@@ -40,11 +40,12 @@
 
 /* C functions that send one work (work.h) and do nothing else that could be noticed. */
 static const char *const ahead_functions[] = {
-	"infer_embed",		 "infer_similarity", "infer_classify",	 "infer_classify_scores",
-	"infer_classify_labels", "infer_score",	 "infer_zero_shot",	 "infer_rerank",
-	"infer_tag",		 "infer_answer",	 "infer_answers",	 "infer_fill_mask",
-	"infer_choose",		 "infer_choose_scores", "infer_log_likelihood", "infer_perplexity",
-	"infer_token_logprobs"};
+	"infer_embed",			 "infer_similarity",	  "infer_classify",
+	"infer_classify_scores", "infer_classify_labels", "infer_score",
+	"infer_zero_shot",		 "infer_rerank",		  "infer_tag",
+	"infer_answer",			 "infer_answers",		  "infer_fill_mask",
+	"infer_choose",			 "infer_choose_scores",	  "infer_log_likelihood",
+	"infer_perplexity",		 "infer_token_logprobs"};
 
 typedef struct Known
 {
@@ -273,9 +274,8 @@ over_results(Node *node, void *context)
 
 	if (node == NULL)
 		return NULL;
-	forboth(call, columns->from, column, columns->to)
-		if (equal(lfirst(call), node))
-			return copyObject(lfirst(column));
+	forboth(call, columns->from, column,
+			columns->to) if (equal(lfirst(call), node)) return copyObject(lfirst(column));
 	return expression_tree_mutator(node, over_results, context);
 }
 
@@ -306,9 +306,7 @@ plans_have_effects(List *plans)
 {
 	ListCell *cell;
 
-	foreach(cell, plans)
-		if (plan_has_effects(lfirst(cell)))
-			return true;
+	foreach(cell, plans) if (plan_has_effects(lfirst(cell))) return true;
 	return false;
 }
 
@@ -390,8 +388,8 @@ inner_stages(Plan **plan, List **expressions, List **others)
 			targetlist =
 				lappend(targetlist, makeTargetEntry((Expr *) copyObject(call), ++n, NULL, false));
 			columns.from = lappend(columns.from, call);
-			columns.to = lappend(columns.to, makeVar(INDEX_VAR, n, call->funcresulttype, -1,
-													 call->funccollid, 0));
+			columns.to = lappend(
+				columns.to, makeVar(INDEX_VAR, n, call->funcresulttype, -1, call->funccollid, 0));
 		}
 		node->targetlist = targetlist;
 		*expressions = (List *) over_results((Node *) *expressions, &columns);
@@ -453,11 +451,11 @@ inner_join(Plan *plan)
 static Plan *
 split(Plan *plan)
 {
-	Join	*join = inner_join(plan);
-	Columns	 columns = {0};
-	List	*moved, *kept, *join_kept = NIL, *targetlist, *calls;
-	bool	 projects = has_calls((Node *) plan->targetlist);
-	Plan	*node = plan;
+	Join	  *join = inner_join(plan);
+	Columns	   columns = {0};
+	List	  *moved, *kept, *join_kept = NIL, *targetlist, *calls;
+	bool	   projects = has_calls((Node *) plan->targetlist);
+	Plan	  *node = plan;
 	Bitmapset *ext_param = plan->extParam, *all_param = plan->allParam;
 
 	moved = join != NULL ? quals_from_first_call(join->joinqual, &join_kept) : NIL;
@@ -498,8 +496,8 @@ split(Plan *plan)
 		calls = inner_stages(&node, &stage, &others);
 		moved = linitial(others);
 		targetlist = lsecond(others);
-		node = lookahead_make(node, copy_calls(calls),
-							  moved == NIL && !projects ? targetlist : NIL, stage);
+		node = lookahead_make(node, copy_calls(calls), moved == NIL && !projects ? targetlist : NIL,
+							  stage);
 	}
 	if (projects)
 	{
@@ -520,8 +518,8 @@ split(Plan *plan)
 static Plan *
 look_ahead_over(Plan *input, List *calls)
 {
-	bool  of_input = true;
-	List *suitable = NIL;
+	bool	  of_input = true;
+	List	 *suitable = NIL;
 	ListCell *cell;
 
 	if (input == NULL || calls == NIL || plan_has_effects(input))
@@ -581,8 +579,8 @@ find_lateral_calls(Plan *plan, List *params, List **calls)
 		case T_FunctionScan:
 			foreach(cell, ((FunctionScan *) plan)->functions)
 			{
-				Search	 search = {.sets = true};
-				Lateral	 lateral = {.params = params};
+				Search	  search = {.sets = true};
+				Lateral	  lateral = {.params = params};
 				ListCell *found;
 
 				(void) find_calls(((RangeTblFunction *) lfirst(cell))->funcexpr, &search);
@@ -768,8 +766,7 @@ number_list(List *plans, int *largest, bool assign)
 {
 	ListCell *cell;
 
-	foreach(cell, plans)
-		number_plan(lfirst(cell), largest, assign);
+	foreach(cell, plans) number_plan(lfirst(cell), largest, assign);
 }
 
 static void
@@ -814,8 +811,7 @@ plan_query(Query *query, const char *text, int options, ParamListInfo params)
 		!ExecSupportsBackwardScan(plan))
 		plan = materialize_finished_plan(plan);
 	statement->planTree = plan;
-	foreach(cell, statement->subplans)
-		lfirst(cell) = transform(lfirst(cell));
+	foreach(cell, statement->subplans) lfirst(cell) = transform(lfirst(cell));
 	number_plan(statement->planTree, &largest, false);
 	number_list(statement->subplans, &largest, false);
 	number_plan(statement->planTree, &largest, true);

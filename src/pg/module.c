@@ -106,10 +106,9 @@ define_settings(void)
 	DefineCustomBoolVariable("pg_infer.prefetch",
 							 "Computes calls in queries ahead, for many rows at a time.", NULL,
 							 &infer_prefetch, true, PGC_USERSET, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("pg_infer.prefetch_rows",
-							"Sets for how many rows a query looks ahead at most.", NULL,
-							&infer_prefetch_rows, 256, 1, PREFETCH_ROWS_MAX, PGC_USERSET, 0, NULL,
-							NULL, NULL);
+	DefineCustomIntVariable(
+		"pg_infer.prefetch_rows", "Sets for how many rows a query looks ahead at most.", NULL,
+		&infer_prefetch_rows, 256, 1, PREFETCH_ROWS_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("pg_infer");
 }
 

@@ -2,7 +2,8 @@
 # The examples of README.md and doc/: every sql block runs, in order, one database a page; a text block right
 # behind one is what psql shows for its last statement.
 #
-# PG_INFER_MINILM names the Hugging Face directory of the model "minilm".
+# PG_INFER_MINILM names the Hugging Face directory of the model "minilm"; the other models that the pages name are
+# small ones of test/reference/pipelines.
 
 use strict;
 use warnings;
@@ -17,10 +18,25 @@ my $root  = "$FindBin::RealBin/../..";
 my $model = $ENV{PG_INFER_MINILM} // "$root/build/models/minilm";
 -e "$model/model.safetensors" or die "no model in $model: run tools/fetch-minilm";
 
+my %small = (
+	sentiment => 'classify-bert',
+	topics    => 'classify-bert-multi',
+	nli       => 'zero-bert',
+	reranker  => 'score-bert',
+	chooser   => 'choose-roberta',
+	writer    => 'causal-opt',
+	filler    => 'mask-bert',
+	tagger    => 'tag-bert',
+	reader    => 'answer-bert');
+
+my $models = PostgreSQL::Test::Utils::tempdir;
+system_or_bail('cp', '-rL', $model, "$models/minilm");
+system_or_bail('cp', '-rL', "$root/test/reference/pipelines/$small{$_}", "$models/$_") for sort keys %small;
+
 my $node = PostgreSQL::Test::Cluster->new('examples');
 $node->init;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_infer'");
-$node->append_conf('postgresql.conf', "pg_infer.model_directory = '" . dirname($model) . "'");
+$node->append_conf('postgresql.conf', "pg_infer.model_directory = '$models'");
 $node->start;
 
 # Without spaces at the ends of lines, and without empty lines at the end.
