@@ -289,8 +289,8 @@ require_decoder(const GenerateCall *call)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("model \"%s\" does not generate: is_decoder is false", call->handle->name),
-				 errhint("Its tokens see those that follow them.  Set is_decoder to true in "
-						 "config.json and import it anew.")));
+				 errhint("Its tokens see those that follow them.  The option config of "
+						 "infer.create_model sets is_decoder.")));
 }
 
 /* Options that all functions have; NULL stands for an option that is not given. */

@@ -3,7 +3,7 @@
 # behind one is what psql shows for its last statement.
 #
 # PG_INFER_MINILM names the Hugging Face directory of the model "minilm"; the other models that the pages name are
-# small ones of test/reference/pipelines.
+# small ones of test/reference.
 
 use strict;
 use warnings;
@@ -19,19 +19,20 @@ my $model = $ENV{PG_INFER_MINILM} // "$root/build/models/minilm";
 -e "$model/model.safetensors" or die "no model in $model: run tools/fetch-minilm";
 
 my %small = (
-	sentiment => 'classify-bert',
-	topics    => 'classify-bert-multi',
-	nli       => 'zero-bert',
-	reranker  => 'score-bert',
-	chooser   => 'choose-roberta',
-	writer    => 'causal-opt',
-	filler    => 'mask-bert',
-	tagger    => 'tag-bert',
-	reader    => 'answer-bert');
+	sentiment => 'pipelines/classify-bert',
+	topics    => 'pipelines/classify-bert-multi',
+	nli       => 'pipelines/zero-bert',
+	reranker  => 'pipelines/score-bert',
+	chooser   => 'pipelines/choose-roberta',
+	writer    => 'pipelines/causal-opt',
+	filler    => 'pipelines/mask-bert',
+	tagger    => 'pipelines/tag-bert',
+	reader    => 'pipelines/answer-bert',
+	opt       => 'generation/opt-text');
 
 my $models = PostgreSQL::Test::Utils::tempdir;
 system_or_bail('cp', '-rL', $model, "$models/minilm");
-system_or_bail('cp', '-rL', "$root/test/reference/pipelines/$small{$_}", "$models/$_") for sort keys %small;
+system_or_bail('cp', '-rL', "$root/test/reference/$small{$_}", "$models/$_") for sort keys %small;
 
 my $node = PostgreSQL::Test::Cluster->new('examples');
 $node->init;
