@@ -141,6 +141,30 @@ is($node->safe_psql('postgres', $embed), $answer, 'a short request is served whi
 is( $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'victim'"),
 	'1', 'which still runs');
 
+# It doesn't even wait for the batch: the long one's request still runs when it is answered.
+$node->safe_psql(
+	'postgres', q{
+CREATE FUNCTION large_request() RETURNS timestamptz LANGUAGE sql
+AS $$ SELECT submitted_at FROM infer.stat_requests WHERE state = 'running' AND items > 100 $$;
+CREATE FUNCTION answered_inside() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	before timestamptz;
+BEGIN
+	FOR i IN 1 .. 20 LOOP
+		LOOP
+			before := large_request();
+			EXIT WHEN before IS NOT NULL;
+			PERFORM pg_sleep(0.001);
+		END LOOP;
+		PERFORM infer.embed('tiny', 'a cat ' || i);
+		IF large_request() = before THEN
+			RETURN true;
+		END IF;
+	END LOOP;
+	RETURN false;
+END $$});
+is($node->safe_psql('postgres', 'SELECT answered_inside()'), 't', 'a short request is answered inside a batch');
+
 # ---- who sees what ----
 
 $node->safe_psql('postgres', 'CREATE ROLE reader LOGIN; CREATE ROLE watcher LOGIN; GRANT pg_monitor TO watcher');
