@@ -180,6 +180,34 @@ charsmap_find(const Charsmap *charsmap, const char *bytes, size_t length)
 	return NULL;
 }
 
+bool
+charsmap_keeps_cuts(const Charsmap *charsmap)
+{
+	for (char c = ' '; c < 0x7F; c++)
+	{
+		bool is_cut =
+			c == ' ' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+		const char *text = is_cut ? charsmap_find(charsmap, &c, 1) : NULL;
+
+		if (text && !(text[0] == c && text[1] == '\0'))
+			return false;
+	}
+	return true;
+}
+
+void
+charsmap_plain(const Charsmap *charsmap, uint8_t plain[128])
+{
+	memset(plain, 1, 128);
+	for (size_t i = 0; i < charsmap->n_rules; i++)
+	{
+		const BuildString *key = &charsmap->rules[i].string;
+
+		if ((uint8_t) key->bytes[0] < 0x80 && (key->length == 1 || (uint8_t) key->bytes[1] < 0x80))
+			plain[(uint8_t) key->bytes[0]] = 0;
+	}
+}
+
 static int
 base64_digit(char c)
 {

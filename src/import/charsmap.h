@@ -26,6 +26,12 @@ extern bool charsmap_read(Charsmap *charsmap, Arena *arena, const Node *at, cons
 /* The replacement of a string, or NULL. */
 extern const char *charsmap_find(const Charsmap *charsmap, const char *bytes, size_t length);
 
+/* Whether spaces, and the ASCII letters and digits that may stand around a cut, stay what they are. */
+extern bool charsmap_keeps_cuts(const Charsmap *charsmap);
+
+/* 1 for each ASCII character that no rule replaces when another one follows. */
+extern void charsmap_plain(const Charsmap *charsmap, uint8_t plain[128]);
+
 /* The bytes that base64 (RFC 4648) stands for. */
 extern bool base64_decode(Arena *arena, const Node *at, const char *text, size_t length,
 						  uint8_t **data, size_t *size, Error *error);

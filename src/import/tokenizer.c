@@ -114,9 +114,7 @@ compile_spm(TokenizerBuild *build, const TokenizerConfig *config, const char *di
 		return false;
 	if (!*found)
 		return true;
-	return fast ? spm_fast(build, &spm, root, error)
-				: node_error(&spm.at, error, ERR_UNSUPPORTED,
-							 "the slow class \"%s\" is not supported", config->class_name);
+	return fast ? spm_fast(build, &spm, root, error) : spm_slow(build, &spm, root, error);
 }
 
 static bool

@@ -12,8 +12,17 @@
 typedef struct BpeOptions
 {
 	int32_t unk_id; /* -1: none */
-	bool	fuse_unk, byte_fallback, ignore_merges;
+	bool	fuse_unk, byte_fallback, ignore_merges, slow;
 } BpeOptions;
+
+/* What stands behind the merges in the table. */
+typedef struct Appendix
+{
+	const char	   *prefix, *suffix;
+	size_t			n_prefix, n_suffix;
+	const TrieNode *user;
+	size_t			n_user; /* nodes */
+} Appendix;
 
 /* Merges while they are read. */
 typedef struct Merges
@@ -25,12 +34,13 @@ typedef struct Merges
 
 /* An empty table for n merges. */
 static bool
-begin_merges(TokenizerBuild *build, size_t n, const char *prefix, size_t n_prefix,
-			 const char *suffix, size_t n_suffix, Merges *merges, Error *error)
+begin_merges(TokenizerBuild *build, size_t n, const Appendix *appendix, Merges *merges,
+			 Error *error)
 {
+	size_t	  n_user = appendix->n_user * sizeof *appendix->user;
 	uint32_t  n_slots = 16, n_whole = ((uint32_t) build->n_vocab + 31) / 32;
 	BpeTable *table;
-	char	 *strings;
+	char	 *out;
 
 	if (n > BUILD_MAX_ID)
 		return error_set(error, ERR_LIMIT, "vocabulary has %zu merges, but at most %d are allowed",
@@ -38,21 +48,36 @@ begin_merges(TokenizerBuild *build, size_t n, const char *prefix, size_t n_prefi
 	while (n_slots < n * 2)
 		n_slots *= 2;
 	merges->n = 0;
-	merges->size = sizeof *table + n_slots * sizeof(BpeSlot) + n_whole * sizeof(uint32_t) +
-				   n_prefix + n_suffix;
+	merges->size = sizeof *table + n_slots * sizeof(BpeSlot) + n_user + n_whole * sizeof(uint32_t) +
+				   appendix->n_prefix + appendix->n_suffix;
 	table = merges->table = arena_alloc(build->arena, merges->size, 1);
 	if (!table)
 		return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
 	table->n_slots = n_slots;
 	table->n_whole_words = n_whole;
-	table->n_prefix = (uint32_t) n_prefix;
-	table->n_suffix = (uint32_t) n_suffix;
+	table->n_prefix = (uint32_t) appendix->n_prefix;
+	table->n_suffix = (uint32_t) appendix->n_suffix;
+	table->n_user = (uint32_t) n_user;
 	for (uint32_t i = 0; i < n_slots; i++)
 		table->slots[i].left = BPE_FREE;
-	strings = (char *) (table->slots + n_slots) + n_whole * sizeof(uint32_t);
-	memcpy(strings, prefix, n_prefix);
-	memcpy(strings + n_prefix, suffix, n_suffix);
+	out = (char *) (table->slots + n_slots);
+	if (n_user > 0)
+		memcpy(out, appendix->user, n_user);
+	out += n_user + n_whole * sizeof(uint32_t);
+	memcpy(out, appendix->prefix, appendix->n_prefix);
+	memcpy(out + appendix->n_prefix, appendix->suffix, appendix->n_suffix);
 	return true;
+}
+
+static void
+put_merge(BpeTable *table, int32_t left, int32_t right, uint32_t rank, int32_t id)
+{
+	uint32_t slot = bpe_hash(left, right) & (table->n_slots - 1);
+
+	while (table->slots[slot].left != BPE_FREE &&
+		   (table->slots[slot].left != left || table->slots[slot].right != right))
+		slot = (slot + 1) & (table->n_slots - 1);
+	table->slots[slot] = (BpeSlot){left, right, rank, id};
 }
 
 /* The next merge; of equal pairs the last counts. */
@@ -66,7 +91,6 @@ add_merge(TokenizerBuild *build, const Node *at, Merges *merges, const BuildStri
 	int32_t	  right_id = string_map_get(&build->model_ids, right->bytes, right->length);
 	int32_t	  id;
 	char	 *merged;
-	uint32_t  slot;
 
 	if (right->length < n_prefix)
 		return node_error(at, error, ERR_DATA, "\"%s\" lacks the continuing prefix", right->bytes);
@@ -82,11 +106,7 @@ add_merge(TokenizerBuild *build, const Node *at, Merges *merges, const BuildStri
 						  left_id < 0	 ? left->bytes
 						  : right_id < 0 ? right->bytes
 										 : merged);
-	slot = bpe_hash(left_id, right_id) & (table->n_slots - 1);
-	while (table->slots[slot].left != BPE_FREE &&
-		   (table->slots[slot].left != left_id || table->slots[slot].right != right_id))
-		slot = (slot + 1) & (table->n_slots - 1);
-	table->slots[slot] = (BpeSlot){left_id, right_id, merges->n++, id};
+	put_merge(table, left_id, right_id, merges->n++, id);
 	return true;
 }
 
@@ -135,9 +155,11 @@ static bool
 finish_bpe(TokenizerBuild *build, Error *error)
 {
 	BpeTable *table = (BpeTable *) build->components[STAGE_MODEL][0].table;
+	uint32_t *whole =
+		(uint32_t *) (void *) ((char *) (table->slots + table->n_slots) + table->n_user);
 
-	return mark_whole_tokens(build, (uint32_t *) (table->slots + table->n_slots),
-							 table->n_whole_words, error);
+	return mark_whole_tokens(build, whole, table->n_whole_words, error) &&
+		   (table->n_prefix + table->n_suffix > 0 || cut_by_model(build, error));
 }
 
 /* The model over a vocabulary that is there already. */
@@ -148,8 +170,9 @@ add_model(TokenizerBuild *build, const Node *at, const Merges *merges, const Bpe
 	ComponentRecord record = {.kind = MODEL_BPE, .args = {options->unk_id}};
 	BpeTable	   *table = merges->table;
 
-	record.flags =
-		(options->fuse_unk ? BPE_FUSE_UNK : 0) | (options->byte_fallback ? BPE_BYTE_FALLBACK : 0);
+	record.flags = (options->fuse_unk ? BPE_FUSE_UNK : 0) |
+				   (options->byte_fallback ? BPE_BYTE_FALLBACK : 0) |
+				   (options->slow ? BPE_SLOW : 0);
 	build_byte_ids(build, table->byte_ids);
 	if (options->ignore_merges)
 		memset(table->slots + table->n_slots, 0xFF, table->n_whole_words * sizeof(uint32_t));
@@ -163,8 +186,9 @@ compile_bpe(TokenizerBuild *build, const Node *node, Error *error)
 {
 	Node		vocab, list, dropout;
 	BpeOptions	options = {.unk_id = -1};
-	const char *unk, *prefix, *suffix;
-	size_t		n_unk, n_prefix, n_suffix, n;
+	Appendix	appendix = {0};
+	const char *unk;
+	size_t		n_unk, n;
 	double		share;
 	Merges		merges = {0};
 
@@ -172,8 +196,10 @@ compile_bpe(TokenizerBuild *build, const Node *node, Error *error)
 		!node_get(node, "merges", &list, error) || !node_array(&list, &n, error) ||
 		!node_find(node, "dropout", &dropout, error) ||
 		!node_find_string(node, "unk_token", NULL, &unk, &n_unk, error) ||
-		!node_find_string(node, "continuing_subword_prefix", "", &prefix, &n_prefix, error) ||
-		!node_find_string(node, "end_of_word_suffix", "", &suffix, &n_suffix, error) ||
+		!node_find_string(node, "continuing_subword_prefix", "", &appendix.prefix,
+						  &appendix.n_prefix, error) ||
+		!node_find_string(node, "end_of_word_suffix", "", &appendix.suffix, &appendix.n_suffix,
+						  error) ||
 		!node_find_bool(node, "fuse_unk", false, &options.fuse_unk, error) ||
 		!node_find_bool(node, "byte_fallback", false, &options.byte_fallback, error) ||
 		!node_find_bool(node, "ignore_merges", false, &options.ignore_merges, error))
@@ -181,13 +207,13 @@ compile_bpe(TokenizerBuild *build, const Node *node, Error *error)
 	/* Of training: it would make the tokens random. */
 	if (dropout.value && (!node_number(&dropout, &share, error) || share < 0 || share > 1))
 		return node_error(&dropout, error, ERR_DATA, "expected a number of 0 to 1");
-	if (options.byte_fallback && n_prefix + n_suffix > 0)
+	if (options.byte_fallback && appendix.n_prefix + appendix.n_suffix > 0)
 		return node_error(node, error, ERR_UNSUPPORTED,
 						  "\"byte_fallback\" with a prefix or suffix is not supported");
 	if (unk && (options.unk_id = string_map_get(&build->model_ids, unk, n_unk)) < 0)
 		return node_error(node, error, ERR_DATA, "unk_token \"%.100s\" is not in the vocabulary",
 						  unk);
-	if (!begin_merges(build, n, prefix, n_prefix, suffix, n_suffix, &merges, error))
+	if (!begin_merges(build, n, &appendix, &merges, error))
 		return false;
 	for (size_t i = 0; i < n; i++)
 	{
@@ -218,6 +244,7 @@ bool
 add_bpe_file(TokenizerBuild *build, const Node *at, const char *text, size_t size, Error *error)
 {
 	BpeOptions options = {.unk_id = -1};
+	Appendix   appendix = {.prefix = "", .suffix = ""};
 	Merges	   merges = {0};
 	char	  *copy = arena_strndup(build->arena, text, size), *line;
 	size_t	   n = 0;
@@ -226,7 +253,7 @@ add_bpe_file(TokenizerBuild *build, const Node *at, const char *text, size_t siz
 		return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
 	for (size_t i = 0; i < size; i++)
 		n += copy[i] == '\n';
-	if (!begin_merges(build, n, "", 0, "", 0, &merges, error))
+	if (!begin_merges(build, n, &appendix, &merges, error))
 		return false;
 	/* The first line is the version; what is behind the last line break does not count. */
 	line = strchr(copy, '\n');
@@ -246,5 +273,23 @@ add_bpe_file(TokenizerBuild *build, const Node *at, const char *text, size_t siz
 			return false;
 		line = end;
 	}
+	return add_model(build, at, &merges, &options, error);
+}
+
+bool
+add_bpe_pairs(TokenizerBuild *build, const Node *at, const BpePairs *pairs, Error *error)
+{
+	BpeOptions options = {.unk_id = pairs->unk_id,
+						  .fuse_unk = true,
+						  .byte_fallback = pairs->byte_fallback,
+						  .slow = true};
+	Appendix appendix = {.prefix = "", .suffix = "", .user = pairs->user, .n_user = pairs->n_user};
+	Merges	 merges = {0};
+
+	if (!begin_merges(build, pairs->n, &appendix, &merges, error))
+		return false;
+	for (size_t i = 0; i < pairs->n; i++)
+		put_merge(merges.table, pairs->items[i].left, pairs->items[i].right, pairs->items[i].rank,
+				  pairs->items[i].id);
 	return add_model(build, at, &merges, &options, error);
 }

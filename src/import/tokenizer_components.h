@@ -110,9 +110,9 @@ typedef struct UnigramOptions
 {
 	const double *scores; /* n, by id; NaN: in no lattice */
 	size_t		  n;
-	double		  unk_score;
+	double		  unk_score, first_score;
 	int32_t		  unk_id; /* -1: none */
-	bool		  byte_fallback, slow;
+	bool		  byte_fallback, slow, modern;
 } UnigramOptions;
 
 /* The model of the vocabulary that is there. */
@@ -123,6 +123,25 @@ extern bool add_unigram(TokenizerBuild *build, const Node *at, const UnigramOpti
 extern bool compile_split(TokenizerBuild *build, const Node *node, Error *error);
 extern bool compile_replace(TokenizerBuild *build, const Node *node, Error *error);
 extern bool compile_replace_decoder(TokenizerBuild *build, const Node *node, Error *error);
+typedef struct BpePair
+{
+	int32_t	 left, right, id;
+	uint32_t rank; /* the least is merged first, of equal ones the leftmost */
+} BpePair;
+
+/* The merges of a SentencePiece model. */
+typedef struct BpePairs
+{
+	BpePair		   *items;
+	size_t			n;
+	int32_t			unk_id;
+	bool			byte_fallback;
+	const TrieNode *user; /* user-defined symbols -> id */
+	size_t			n_user;
+} BpePairs;
+
+extern bool add_bpe_pairs(TokenizerBuild *build, const Node *at, const BpePairs *pairs,
+						  Error *error);
 
 /* tokenizer_template.c */
 extern bool compile_roberta_template(TokenizerBuild *build, const Node *node, Error *error);

@@ -27,12 +27,6 @@ typedef enum TokenizerClass
 	CLASS_MBART
 } TokenizerClass;
 
-/* How a class makes special tokens of strings: its mask takes the spaces before it, its mask is found in normalized
- * text, so are all of them. */
-#define OWN_MASK_LSTRIP 0x1
-#define OWN_MASK_NORMALIZED 0x2
-#define OWN_ALL_NORMALIZED 0x4
-
 /* The files of a directory that configure its tokenizer.  Owns the documents. */
 typedef struct TokenizerConfig
 {
@@ -43,7 +37,7 @@ typedef struct TokenizerConfig
 	TokenizerClass class;
 	const char		  *class_name; /* as the files have it; "" when they have none */
 	const char *const *defaults;   /* the class's special tokens, SPECIAL_TOKENS of them */
-	uint32_t		   own;		   /* OWN_* */
+	bool			   own_mask;   /* the class makes a mask that takes the spaces before it */
 	Node			   additional; /* additional_special_tokens, the class's own included */
 
 	bool do_lower_case, do_basic_tokenize, tokenize_chinese_chars;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tok/component.h"
+#include "tok/sentencepiece.h"
 
 void
 build_byte_ids(const TokenizerBuild *build, int32_t ids[256])
@@ -94,7 +95,23 @@ mark_of(const Tokenizer *tokenizer, Arena *arena, char mark[4], size_t *n_mark)
 	text_next(bytes, &at);
 	*n_mark = at - begin;
 	memcpy(mark, bytes + begin, *n_mark);
+	/* SentencePiece's normalizer comes later. */
+	if (tokenizer->n_pre_tokenizers > 0 && *n_mark == 1 && mark[0] == ' ' &&
+		(tokenizer->components[tokenizer->n_normalizers].record->flags & SENTENCEPIECE_MARK))
+		*n_mark = (size_t) utf8_put(SENTENCEPIECE_MARK_CHARACTER, mark);
 	return at + 1 == length && bytes[at] == 'b';
+}
+
+/* Whether texts come to the model uncut: there is at most SentencePiece's normalizer. */
+static bool
+leaves_whole_texts(const TokenizerBuild *build)
+{
+	int n = build->n_components[STAGE_PRE_TOKENIZER];
+
+	for (int i = 0; i < n; i++)
+		if (build->components[STAGE_PRE_TOKENIZER][i].record.kind != PRE_TOKENIZER_SENTENCEPIECE)
+			return false;
+	return true;
 }
 
 bool
@@ -107,8 +124,7 @@ cut_by_model(TokenizerBuild *build, Error *error)
 	char			 mark[4];
 	size_t			 n_mark, size, at = 0;
 
-	if (build->n_components[STAGE_PRE_TOKENIZER] > 0 ||
-		!(build_allowed_cuts(build) & TOKENIZER_CUT_SPACE))
+	if (!leaves_whole_texts(build) || !(build_allowed_cuts(build) & TOKENIZER_CUT_SPACE))
 		return true;
 	if (!tokenizer_bind(&tokenizer, build_find, build, error))
 		return false;
@@ -120,7 +136,7 @@ cut_by_model(TokenizerBuild *build, Error *error)
 			return true;
 	header = (TokenizerTables *) build_find(build, "tokenizer", &size);
 	header->flags |= TOKENIZER_CUT_SPACE;
-	record = &header->components[header->n_normalizers];
+	record = &header->components[header->n_normalizers + header->n_pre_tokenizers];
 	record->flags |= MODEL_CONTINUES;
 	record->args[MODEL_ARG_MARK] = (int32_t) text_next(mark, &at);
 	model->record = *record;

@@ -122,7 +122,7 @@ compile_nmt(TokenizerBuild *build, const Node *node, Error *error)
 bool
 compile_strip(TokenizerBuild *build, const Node *node, Error *error)
 {
-	ComponentRecord record = {.kind = NORMALIZER_STRIP};
+	ComponentRecord record = {.kind = NORMALIZER_STRIP, .cut = CUTS};
 	bool			left, right;
 
 	if (!node_find_bool(node, "strip_left", true, &left, error) ||
@@ -135,7 +135,7 @@ compile_strip(TokenizerBuild *build, const Node *node, Error *error)
 bool
 compile_prepend(TokenizerBuild *build, const Node *node, Error *error)
 {
-	ComponentRecord record = {.kind = NORMALIZER_PREPEND};
+	ComponentRecord record = {.kind = NORMALIZER_PREPEND, .cut = CUTS};
 	Node			prefix;
 	const char	   *bytes;
 	size_t			length;

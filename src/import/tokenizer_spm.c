@@ -302,6 +302,7 @@ spm_template(TokenizerBuild *build, SpmTemplate template, const TokenizerConfig 
 			both(&items, eos, 0);
 			only_pair(&items, TEMPLATE_TEXT_PAIR, 0);
 			only_pair(&items, eos, 0);
+			build->flags |= fast ? 0 : TOKENIZER_EOS_ONCE;
 			break;
 		case SPM_ROBERTA:
 			cls = fast ? id_of(build, "<s>") : special_id(build, SPECIAL_CLS);

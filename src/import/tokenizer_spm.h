@@ -58,6 +58,9 @@ extern bool spm_load(Spm *spm, const SpmClass *class, const TokenizerConfig *con
  * tokens.  root is a tokenizer.json, whose added tokens count; its value may be NULL. */
 extern bool spm_fast(TokenizerBuild *build, const Spm *spm, const Node *root, Error *error);
 
+/* tokenizer_sentencepiece.c: the slow class. */
+extern bool spm_slow(TokenizerBuild *build, const Spm *spm, const Node *root, Error *error);
+
 /* The template of the class; bare_pair_type_id as in add_bert_template. */
 extern bool spm_template(TokenizerBuild *build, SpmTemplate template, const TokenizerConfig *config,
 						 bool fast, Error *error);

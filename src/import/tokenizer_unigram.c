@@ -34,13 +34,14 @@ add_unigram(TokenizerBuild *build, const Node *at, const UnigramOptions *options
 	if (!table)
 		return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
 	table->unk_score = options->unk_score;
+	table->first_score = options->first_score;
 	table->n_scores = (uint32_t) options->n;
 	table->n_whole_words = (uint32_t) n_whole;
 	if (options->n > 0)
 		memcpy(table->scores, options->scores, options->n * sizeof(double));
 	build_byte_ids(build, table->byte_ids);
-	record.flags =
-		(options->byte_fallback ? UNIGRAM_BYTE_FALLBACK : 0) | (options->slow ? UNIGRAM_SLOW : 0);
+	record.flags = (options->byte_fallback ? UNIGRAM_BYTE_FALLBACK : 0) |
+				   (options->slow ? UNIGRAM_SLOW : 0) | (options->modern ? UNIGRAM_MODERN : 0);
 	build->finish = finish_unigram;
 	return build_component(build, STAGE_MODEL, &record, table, size, at, error);
 }

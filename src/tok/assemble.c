@@ -190,6 +190,7 @@ tokenizer_assemble(const Tokenizer *tokenizer, Arena *arena, const TokenSpan *fi
 	const TokenSpan		none = {0};
 	const TemplateItem *begin, *end;
 	size_t				total = 0;
+	int					text = 0; /* where the text begins that was placed last */
 
 	template_items(tokenizer, second, add_special_tokens, &begin, &end);
 	if (!second)
@@ -202,11 +203,14 @@ tokenizer_assemble(const Tokenizer *tokenizer, Arena *arena, const TokenSpan *fi
 		return false;
 	for (const TemplateItem *item = begin; item < end; item++)
 	{
+		if (item->id < 0)
+			text = encoding->n;
 		if (item->id == TEMPLATE_TEXT)
 			place_tokens(tokenizer, encoding, first, 0, item->type_id, 1);
 		else if (item->id == TEMPLATE_TEXT_PAIR)
 			place_tokens(tokenizer, encoding, second, 0, item->type_id, 2);
-		else
+		else if (!(tokenizer->tables->flags & TOKENIZER_EOS_ONCE) || encoding->n == text ||
+				 encoding->ids[encoding->n - 1] != item->id)
 			place_special(encoding, item);
 	}
 	if (tokenizer->shapes)

@@ -43,9 +43,11 @@ bpe_open(Component *component, const void *data, size_t size)
 
 	if (size < sizeof *table || table->n_slots == 0 || (table->n_slots & (table->n_slots - 1)) != 0)
 		return false;
-	fixed = sizeof *table + (size_t) table->n_slots * sizeof(BpeSlot) +
+	fixed = sizeof *table + (size_t) table->n_slots * sizeof(BpeSlot) + (size_t) table->n_user +
 			(size_t) table->n_whole_words * sizeof(uint32_t);
-	if (size < fixed || size - fixed != (size_t) table->n_prefix + table->n_suffix)
+	if (size < fixed || size - fixed != (size_t) table->n_prefix + table->n_suffix ||
+		table->n_user % sizeof(TrieNode) != 0 ||
+		!trie_open(&component->trie, table->slots + table->n_slots, table->n_user))
 		return false;
 	component->bytes = data;
 	component->length = size;
@@ -61,7 +63,8 @@ table_of(const Component *component)
 static const uint32_t *
 whole_words(const BpeTable *table)
 {
-	return (const uint32_t *) (table->slots + table->n_slots);
+	return (const uint32_t *) (const void *) ((const char *) (table->slots + table->n_slots) +
+											  table->n_user);
 }
 
 static const char *
@@ -174,9 +177,16 @@ split_characters(const Component *component, Run *run, const char *bytes, size_t
 		size_t	from = at, length;
 		int32_t id;
 
-		text_next(bytes, &at);
-		length = at - from;
-		id = character_id(component, run, bytes + from, length, from == begin, at == end);
+		id = table->n_user > 0 ? trie_longest(&component->trie, 0, bytes + at, end - at, &length)
+							   : -1;
+		if (id >= 0)
+			at += length;
+		else
+		{
+			text_next(bytes, &at);
+			length = at - from;
+			id = character_id(component, run, bytes + from, length, from == begin, at == end);
+		}
 		if (!run_tick(run, length) || !word_reserve(word, length + 1, run))
 			return false;
 		if (id >= 0)
@@ -312,8 +322,37 @@ merge_long(const BpeTable *table, Word *word, Run *run)
 	return true;
 }
 
+/* SentencePiece looks unknown text up again, when its characters have been joined. */
+static int32_t
+unknown_id(const Component *component, Run *run, const char *bytes, size_t length)
+{
+	int32_t id = -1;
+
+	if (component->record->flags & BPE_SLOW)
+		id = trie_find(&run->tokenizer->vocab_trie, bytes, length);
+	return id >= 0 ? id : component->record->args[0];
+}
+
 static bool
-bpe_tokenize(const Component *component, Run *run, const Text *text, size_t begin, size_t end)
+emit_word(const Component *component, Run *run, const Text *text, size_t begin, const Word *word)
+{
+	for (int32_t i = 0; i >= 0; i = word->symbols[i].next)
+	{
+		const Symbol *symbol = &word->symbols[i];
+		int32_t		  id = symbol->id;
+
+		if (id == component->record->args[0])
+			id = unknown_id(component, run, text->bytes + begin, symbol->length);
+		/* Lengths add up as in the tokenizers library, also where characters were left out. */
+		if (!run_emit(run, text, begin, begin + symbol->length, id))
+			return false;
+		begin += symbol->length;
+	}
+	return true;
+}
+
+static bool
+tokenize_word(const Component *component, Run *run, const Text *text, size_t begin, size_t end)
 {
 	const BpeTable *table = table_of(component);
 	Word		   *word = run->scratch[component->index];
@@ -342,14 +381,44 @@ bpe_tokenize(const Component *component, Run *run, const Text *text, size_t begi
 		merge_short(table, word);
 	else if (!merge_long(table, word, run))
 		return false;
-	for (int32_t i = 0; i >= 0; i = word->symbols[i].next)
-	{
-		const Symbol *symbol = &word->symbols[i];
+	return emit_word(component, run, text, begin, word);
+}
 
-		/* Lengths add up as in the tokenizers library, also where characters were left out. */
-		if (!run_emit(run, text, begin, begin + symbol->length, symbol->id))
+/* Behind the marks at a byte and what follows them, up to the next mark. */
+static size_t
+word_end(const char *bytes, size_t at, size_t end, const char *mark, size_t n_mark)
+{
+	while (end - at >= n_mark && memcmp(bytes + at, mark, n_mark) == 0)
+		at += n_mark;
+	while (at < end)
+	{
+		const char *next = memchr(bytes + at, mark[0], end - at);
+
+		at = next ? (size_t) (next - bytes) : end;
+		if (end - at < n_mark)
+			return end;
+		if (memcmp(bytes + at, mark, n_mark) == 0)
+			return at;
+		at++;
+	}
+	return end;
+}
+
+/* A piece; where no token goes across the place before a mark, word by word. */
+static bool
+bpe_tokenize(const Component *component, Run *run, const Text *text, size_t begin, size_t end)
+{
+	char   mark[4];
+	size_t n_mark, next;
+
+	if (!(component->record->flags & MODEL_CONTINUES))
+		return tokenize_word(component, run, text, begin, end);
+	n_mark = (size_t) utf8_put((uint32_t) component->record->args[MODEL_ARG_MARK], mark);
+	for (; begin < end; begin = next)
+	{
+		next = word_end(text->bytes, begin, end, mark, n_mark);
+		if (!run_tick(run, next - begin) || !tokenize_word(component, run, text, begin, next))
 			return false;
-		begin += symbol->length;
 	}
 	return true;
 }

@@ -23,9 +23,11 @@ typedef struct BpeTable
 	uint32_t n_slots;		/* a power of two */
 	uint32_t n_whole_words; /* of 32 bits */
 	uint32_t n_prefix, n_suffix;
+	uint32_t n_user;		/* bytes */
 	int32_t	 byte_ids[256]; /* of "<0x00>" .. "<0xFF>", -1: none */
 	BpeSlot	 slots[];
-	/* uint32_t whole[n_whole_words]: bit id is set when the token's own characters merge to it;
+	/* a Trie of SentencePiece's user-defined symbols, which are never cut, in n_user bytes;
+	 * uint32_t whole[n_whole_words]: bit id is set when the token's own characters merge to it;
 	 * char prefix[n_prefix], before every character of a word but the first; char suffix[n_suffix], behind the
 	 * last */
 } BpeTable;

@@ -152,7 +152,7 @@ extern const ComponentType split_type, replace_type, replace_decoder_type;
 extern const ComponentType wordpiece_type, bpe_type, wordlevel_type;
 extern const ComponentType bpe_decoder_type, ctc_decoder_type, strip_decoder_type;
 extern const ComponentType precompiled_type, metaspace_type, unigram_type, metaspace_decoder_type,
-	byte_fallback_decoder_type, fuse_decoder_type;
+	byte_fallback_decoder_type, fuse_decoder_type, sentencepiece_type, sentencepiece_decoder_type;
 extern const ComponentType wordpiece_decoder_type, words_decoder_type, byte_level_decoder_type;
 
 #endif

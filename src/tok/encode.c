@@ -306,7 +306,7 @@ tokenizer_encode(const Tokenizer *tokenizer, Arena *arena, const char *text, siz
 	if (!tokenizer_assemble(tokenizer, arena, &spans[0], pair ? &spans[1] : NULL,
 							options->add_special_tokens, encoding, error))
 		return false;
-	encoding->n_whole = (int) whole;
+	encoding->n_whole = n[0] + n[1] + special == whole ? encoding->n : (int) whole;
 	return true;
 }
 

@@ -18,7 +18,7 @@ strip_normalize(const Component *component, Run *run, const Text *in, Text *out)
 			begin = from;
 		end = at;
 	}
-	if (!(component->record->flags & STRIP_LEFT))
+	if (run->continues || !(component->record->flags & STRIP_LEFT))
 		begin = 0;
 	if (!(component->record->flags & STRIP_RIGHT))
 		end = in->length;

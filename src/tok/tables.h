@@ -38,14 +38,15 @@ typedef enum ComponentKind
 	NORMALIZER_PRECOMPILED = 20, /* SentencePiece's rules */
 
 	/* pre-tokenizers */
-	PRE_TOKENIZER_BERT = 100,		/* drops whitespace, isolates punctuation */
-	PRE_TOKENIZER_WORDS = 101,		/* drops whitespace, picks out words that are never split */
-	PRE_TOKENIZER_BYTE_LEVEL = 102, /* GPT-2's words, each byte a printable character */
-	PRE_TOKENIZER_DELIMITERS = 103, /* cuts at single characters */
-	PRE_TOKENIZER_RUNS = 104,		/* cuts where the class of characters changes */
-	PRE_TOKENIZER_SPLIT = 105,		/* cuts where a pattern matches */
-	PRE_TOKENIZER_JIEBA = 110,		/* words of Chinese text */
-	PRE_TOKENIZER_METASPACE = 120,	/* marks spaces, and cuts at the marks */
+	PRE_TOKENIZER_BERT = 100,		   /* drops whitespace, isolates punctuation */
+	PRE_TOKENIZER_WORDS = 101,		   /* drops whitespace, picks out words that are never split */
+	PRE_TOKENIZER_BYTE_LEVEL = 102,	   /* GPT-2's words, each byte a printable character */
+	PRE_TOKENIZER_DELIMITERS = 103,	   /* cuts at single characters */
+	PRE_TOKENIZER_RUNS = 104,		   /* cuts where the class of characters changes */
+	PRE_TOKENIZER_SPLIT = 105,		   /* cuts where a pattern matches */
+	PRE_TOKENIZER_JIEBA = 110,		   /* words of Chinese text */
+	PRE_TOKENIZER_SENTENCEPIECE = 121, /* SentencePiece's own normalizer */
+	PRE_TOKENIZER_METASPACE = 120,	   /* marks spaces, and cuts at the marks */
 
 	/* models */
 	MODEL_WORDPIECE = 200,
@@ -63,7 +64,8 @@ typedef enum ComponentKind
 	DECODER_REPLACE = 306,
 	DECODER_METASPACE = 320,
 	DECODER_BYTE_FALLBACK = 321,
-	DECODER_FUSE = 322
+	DECODER_FUSE = 322,
+	DECODER_SENTENCEPIECE = 323
 } ComponentKind;
 
 /* A flag of NORMALIZER_CHAR_MAP: added tokens that are ADDED_SPARED stay as they are. */
@@ -90,10 +92,12 @@ typedef enum ComponentKind
 /* Flags of MODEL_BPE. */
 #define BPE_FUSE_UNK 0x1
 #define BPE_BYTE_FALLBACK 0x2
+#define BPE_SLOW 0x4 /* as SentencePiece does */
 
 /* Flags of MODEL_UNIGRAM. */
 #define UNIGRAM_BYTE_FALLBACK 0x1
-#define UNIGRAM_SLOW 0x2 /* as SentencePiece computes */
+#define UNIGRAM_SLOW 0x2   /* as SentencePiece computes */
+#define UNIGRAM_MODERN 0x4 /* pieces that begin with a mark follow an unknown token */
 
 /* A flag of MODEL_BPE and MODEL_UNIGRAM: no token goes across the cuts, and a piece goes on behind them. */
 #define MODEL_CONTINUES 0x100
@@ -119,6 +123,7 @@ typedef enum ComponentKind
 #define TOKENIZER_CLEAN_UP 0x2	   /* decode ends with clean_up_tokenization */
 #define TOKENIZER_TRIM 0x10		   /* positions leave out whitespace at both ends of a token */
 #define TOKENIZER_TRIM_PREFIX 0x20 /* but not what add_prefix_space put before the first one */
+#define TOKENIZER_EOS_ONCE 0x40	   /* a text that ends in the template's token gets none */
 /* Where a long text may be cut so that its parts give the same tokens as the whole. */
 #define TOKENIZER_CUT_SPACE 0x4 /* before a space between ASCII letters or digits */
 #define TOKENIZER_CUT_HAN 0x8	/* between two characters of U+4E00..U+9FFF */

@@ -202,6 +202,17 @@ is_whole(const UnigramTable *table, int32_t id)
 	return (uint32_t) id / 32 < table->n_whole_words && (whole[id / 32] >> id % 32 & 1);
 }
 
+static double
+first_score(const Component *component, const Text *text, size_t begin, size_t end)
+{
+	static const char mark[] = "\xE2\x96\x81";
+
+	return (component->record->flags & UNIGRAM_MODERN) && end - begin >= sizeof mark - 1 &&
+				   memcmp(text->bytes + begin, mark, sizeof mark - 1) == 0
+			   ? table_of(component)->first_score
+			   : 0;
+}
+
 static bool
 unigram_tokenize(const Component *component, Run *run, const Text *text, size_t begin, size_t end)
 {
@@ -213,7 +224,7 @@ unigram_tokenize(const Component *component, Run *run, const Text *text, size_t 
 	{
 		id = trie_find(&run->tokenizer->vocab_trie, text->bytes + begin, end - begin);
 		if (id >= 0 && is_whole(table_of(component), id) &&
-			!(component->record->flags & MODEL_CONTINUES))
+			!(component->record->flags & (MODEL_CONTINUES | UNIGRAM_MODERN)))
 			return run_emit(run, text, begin, end, id);
 	}
 	if (!lattice)
@@ -223,10 +234,9 @@ unigram_tokenize(const Component *component, Run *run, const Text *text, size_t 
 			return error_set(run->error, ERR_MEMORY, "out of memory for a lattice");
 		if (!lattice_grow(lattice, 1, run))
 			return false;
-		lattice->nodes[0].score = 0;
 	}
 	if (!continues)
-		lattice->nodes[0].score = 0;
+		lattice->nodes[0].score = first_score(component, text, begin, end);
 	lattice->begin = begin;
 	lattice->reach = 0;
 	lattice->unknown_begin = lattice->unknown_end = begin;

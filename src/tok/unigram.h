@@ -12,6 +12,7 @@
 typedef struct UnigramTable
 {
 	double	 unk_score;
+	double	 first_score;	/* before the first token of UNIGRAM_MODERN */
 	uint32_t n_scores;		/* one for each id */
 	uint32_t n_whole_words; /* of 32 bits */
 	int32_t	 byte_ids[256]; /* of "<0x00>" .. "<0xFF>", -1: none */
