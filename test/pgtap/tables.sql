@@ -6,13 +6,14 @@
 \set tiny `pwd` '/test/models/tiny-bert'
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(40);
+SELECT plan(41);
 
 SELECT infer.create_model('mood', :'root' || '/classify-bert');
 SELECT infer.create_model('toxic', :'root' || '/classify-bert-multi');
 SELECT infer.create_model('ner', :'root' || '/tag-bert');
 SELECT infer.create_model('qa', :'root' || '/answer-bert');
 SELECT infer.create_model('mlm', :'root' || '/mask-bert');
+SELECT infer.create_model('ranker', :'root' || '/score-bert');
 SELECT infer.create_model('vec', :'tiny');
 
 -- What Transformers says of the texts: label-<i> is the label of scores-<i>'s input.
@@ -94,10 +95,12 @@ CREATE TABLE article (
     id int PRIMARY KEY,
     body text NOT NULL,
     label text GENERATED ALWAYS AS (infer.classify('mood', body)) STORED,
+    score real GENERATED ALWAYS AS (infer.score('ranker', 'my dog', body)) STORED,
     embedding real[] GENERATED ALWAYS AS (infer.embed('vec', body, truncate => 'end')) STORED
 );
 INSERT INTO article SELECT id, body FROM sample;
 SELECT results_eq('SELECT id, label FROM article ORDER BY id', 'SELECT id::int, label FROM sample ORDER BY id', 'a generated column has labels');
+SELECT ok((SELECT bool_and(score = infer.score('ranker', 'my dog', body)) FROM article), 'one the scores of a pair');
 SELECT ok((SELECT bool_and(embedding = infer.embed('vec', body, truncate => 'end')) FROM article), 'another has vectors');
 UPDATE article SET body = 'Hello' WHERE id = 1;
 SELECT ok((SELECT embedding = infer.embed('vec', 'Hello') AND label = infer.classify('mood', 'Hello') FROM article WHERE id = 1),
