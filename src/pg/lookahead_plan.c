@@ -117,20 +117,19 @@ lookahead_knows(Oid function)
 /* ---- calls in expressions ---- */
 
 static bool
-has_unsuitable_part(Node *node, void *context)
+has_subplan(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) || IsA(node, CurrentOfExpr))
-		return true;
-	return expression_tree_walker(node, has_unsuitable_part, context);
+	return IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) ||
+		   expression_tree_walker(node, has_subplan, context);
 }
 
 static bool
 can_look_ahead(const FuncExpr *call)
 {
 	return lookahead_knows(call->funcid) && !contain_volatile_functions((Node *) call->args) &&
-		   !has_unsuitable_part((Node *) call->args, NULL);
+		   !has_subplan((Node *) call->args, NULL);
 }
 
 typedef struct Search
@@ -432,10 +431,13 @@ next_stage(List **quals)
 	return stage;
 }
 
+/* The row that a cursor is on is known to scans alone. */
 static bool
-is_unsuitable(List *expressions)
+is_of_cursor(Node *node, void *context)
 {
-	return has_unsuitable_part((Node *) expressions, NULL);
+	if (node == NULL)
+		return false;
+	return IsA(node, CurrentOfExpr) || expression_tree_walker(node, is_of_cursor, context);
 }
 
 /* Joins whose own condition is a filter of their rows. */
@@ -466,8 +468,8 @@ split(Plan *plan)
 	}
 	else
 		moved = quals_from_first_call(plan->qual, &kept);
-	if ((moved == NIL && !projects) || is_unsuitable(moved) ||
-		is_unsuitable(list_make1(plan->targetlist)) || contain_volatile_functions((Node *) kept) ||
+	if ((moved == NIL && !projects) || is_of_cursor((Node *) moved, NULL) ||
+		contain_volatile_functions((Node *) kept) ||
 		contain_volatile_functions((Node *) join_kept) || plan_has_effects(plan->lefttree) ||
 		plan_has_effects(plan->righttree))
 		return plan;
@@ -535,6 +537,126 @@ look_ahead_over(Plan *input, List *calls)
 	}
 	return suitable != NIL ? lookahead_make(input, suitable, NIL, NIL) : input;
 }
+
+/* ---- keys of hash joins ---- */
+
+/* Calls over one side of a join, whose Vars are of varno. */
+typedef struct Side
+{
+	int	 varno;
+	bool only; /* nothing has been of the other side */
+} Side;
+
+static bool
+is_of_side(Node *node, void *context)
+{
+	Side *side = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) && ((Var *) node)->varno != side->varno)
+		side->only = false;
+	return expression_tree_walker(node, is_of_side, context);
+}
+
+/* The innermost calls of a join's clauses over one of its sides. */
+static List *
+calls_of_side(List *clauses, int varno)
+{
+	Search	  search = {0};
+	List	 *calls = NIL;
+	ListCell *cell;
+
+	(void) find_calls((Node *) clauses, &search);
+	foreach(cell, search.calls)
+	{
+		Side side = {.varno = varno, .only = true};
+
+		(void) is_of_side(lfirst(cell), &side);
+		if (side.only)
+			calls = lappend(calls, lfirst(cell));
+	}
+	return calls;
+}
+
+static Node *
+with_varno(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var *var = (Var *) copyObject(node);
+
+		var->varno = *(int *) context;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, with_varno, context);
+}
+
+/* Calls over a plan's rows become columns behind its own, looked ahead for.  The calls' Vars are of varno; *columns:
+ * each call, and its column as a Var of varno. */
+static Plan *
+calls_as_columns(Plan *plan, List *calls, int varno, Columns *columns)
+{
+	int		  index_var = INDEX_VAR, n = list_length(plan->targetlist);
+	List	 *own = (List *) with_varno((Node *) calls, &index_var);
+	Plan	 *node = lookahead_make(plan, own, NIL, NIL);
+	ListCell *cell, *call;
+
+	forboth(cell, own, call, calls)
+	{
+		FuncExpr *expression = lfirst_node(FuncExpr, cell);
+
+		node->targetlist = lappend(
+			node->targetlist, makeTargetEntry((Expr *) copyObject(expression), ++n, NULL, false));
+		columns->from = lappend(columns->from, lfirst(call));
+		columns->to = lappend(columns->to, makeVar(varno, n, expression->funcresulttype, -1,
+												   expression->funccollid, 0));
+	}
+	return node;
+}
+
+/* A hash join makes its keys of every row of both sides, and once more when they meet: calls in them become
+ * columns of the sides. */
+static void
+look_ahead_for_keys(HashJoin *join)
+{
+	Plan   *outer = join->join.plan.lefttree;
+	Hash   *hash = (Hash *) join->join.plan.righttree;
+	Columns outer_columns = {0}, inner_columns = {0}, hash_columns = {0};
+	List   *outer_calls = calls_of_side(join->hashclauses, OUTER_VAR);
+	List   *inner_calls = calls_of_side(join->hashclauses, INNER_VAR);
+	int		outer_var = OUTER_VAR;
+
+	if (outer_calls != NIL && !plan_has_effects(outer) && !outer->async_capable)
+	{
+		join->join.plan.lefttree = calls_as_columns(outer, outer_calls, OUTER_VAR, &outer_columns);
+		join->hashclauses = (List *) over_results((Node *) join->hashclauses, &outer_columns);
+		join->hashkeys = (List *) over_results((Node *) join->hashkeys, &outer_columns);
+	}
+	if (inner_calls != NIL && !plan_has_effects(hash->plan.lefttree))
+	{
+		ListCell *call, *column;
+
+		hash->plan.lefttree =
+			calls_as_columns(hash->plan.lefttree, inner_calls, INNER_VAR, &inner_columns);
+		forboth(call, inner_columns.from, column, inner_columns.to)
+		{
+			Var *var = (Var *) with_varno(lfirst(column), &outer_var);
+
+			hash->plan.targetlist = lappend(
+				hash->plan.targetlist,
+				makeTargetEntry((Expr *) var, list_length(hash->plan.targetlist) + 1, NULL, false));
+			hash_columns.from = lappend(hash_columns.from, with_varno(lfirst(call), &outer_var));
+			hash_columns.to = lappend(hash_columns.to, var);
+		}
+		hash->hashkeys = (List *) over_results((Node *) hash->hashkeys, &hash_columns);
+		join->hashclauses = (List *) over_results((Node *) join->hashclauses, &inner_columns);
+	}
+}
+
+/* ---- lateral functions ---- */
 
 /* Calls of a nested loop's lateral functions, whose arguments come from its outer side. */
 typedef struct Lateral
@@ -726,6 +848,9 @@ transform(Plan *plan)
 		case T_NestLoop:
 			look_ahead_below(plan);
 			return split(plan);
+		case T_HashJoin:
+			look_ahead_for_keys((HashJoin *) plan);
+			return split(plan);
 		case T_ProjectSet:
 			look_ahead_below(plan);
 			return plan;
@@ -748,7 +873,6 @@ transform(Plan *plan)
 		case T_NamedTuplestoreScan:
 		case T_WorkTableScan:
 		case T_MergeJoin:
-		case T_HashJoin:
 		case T_Group:
 		case T_Gather:
 		case T_GatherMerge:
