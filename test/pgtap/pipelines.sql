@@ -16,7 +16,9 @@ SELECT no_plan();
 -- The arguments of a call as SQL.
 CREATE FUNCTION pg_temp.arguments(call jsonb) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(format(', %I => ', key) ||
-                      CASE WHEN jsonb_typeof(value) = 'array'
+                      CASE WHEN jsonb_typeof(value -> 0) = 'number'
+                           THEN format('%L::int[]', ARRAY(SELECT jsonb_array_elements_text(value)))
+                           WHEN jsonb_typeof(value) = 'array'
                            THEN format('%L::text[]', ARRAY(SELECT jsonb_array_elements_text(value)))
                            ELSE quote_literal(value #>> '{}') END, '')
     FROM jsonb_each(call)
@@ -101,7 +103,6 @@ BEGIN
             RETURN NEXT diag(failure);
         END IF;
     END LOOP;
-    EXECUTE format('SELECT infer.unload_model(%L)', directory);
 END $$;
 
 SELECT pg_temp.run_folder(:'root', folder) FROM pg_ls_dir(:'root') AS folder

@@ -11,6 +11,7 @@ import sys
 import pipelines_common as common
 from families_common import prepare
 import pipelines_texts
+import pipelines_tokenizers
 import pipelines_tokens
 
 
@@ -18,7 +19,7 @@ def main():
     prepare()
     common.ROOT.mkdir(exist_ok=True)
     wanted = sys.argv[1:]
-    modules = [pipelines_tokens, pipelines_texts]
+    modules = [pipelines_tokens, pipelines_texts, pipelines_tokenizers]
     for module in modules:
         if not wanted or any(module.__name__.endswith(w) for w in wanted):
             module.make()
