@@ -1,0 +1,120 @@
+-- Looking ahead: what EXPLAIN shows of it, in statements of every kind.
+\getenv srcdir PG_ABS_SRCDIR
+\set tiny :srcdir '/test/models/tiny-bert'
+\set tag :srcdir '/test/reference/pipelines/tag-bert'
+SELECT infer.create_model('pf', :'tiny') IS NOT NULL AND infer.create_model('pf_tag', :'tag') IS NOT NULL AS created;
+CREATE TABLE pf_docs (id int PRIMARY KEY, body text, near real);
+INSERT INTO pf_docs SELECT id, 'the cat of ' || id % 20 FROM generate_series(1, 100) AS id;
+ANALYZE pf_docs;
+-- digests are left out of what is shown
+CREATE FUNCTION pf_explain(options text, query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (' || options || ') ' || query LOOP
+        RETURN NEXT regexp_replace(line, '@[0-9a-f]{16}', '@...', 'g');
+    END LOOP;
+END $$;
+
+-- formats; equal texts are computed once
+SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT json', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT yaml', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT xml', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$);
+SELECT pf_explain('VERBOSE, COSTS OFF', $$SELECT id FROM pf_docs WHERE infer.similarity('pf', body, 'a dog') > 0.5 AND id < 50$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs LIMIT 1$$) ~ 'Wait Time: [0-9.]+ ms' AS wait_time;
+
+-- a limit computes what it wants
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, body) FROM pf_docs LIMIT 1$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, body) FROM (SELECT * FROM pf_docs ORDER BY body) AS d ORDER BY body LIMIT 5 OFFSET 2$$);
+SET pg_infer.prefetch_rows = 10;
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, body) FROM pf_docs$$);
+RESET pg_infer.prefetch_rows;
+
+-- where calls are
+SELECT pf_explain('COSTS OFF', $$SELECT max(infer.similarity('pf', body, 'x')) FROM pf_docs$$);
+SELECT pf_explain('COSTS OFF', $$SELECT infer.embed('pf', string_agg(body, ' '), truncate => 'end') FROM pf_docs GROUP BY id % 2 HAVING infer.similarity('pf', min(body), 'x') > 0$$);
+SELECT pf_explain('COSTS OFF', $$SELECT sum(infer.similarity('pf', body, 'x')) OVER () FROM pf_docs$$);
+SELECT pf_explain('COSTS OFF', $$SELECT d.id, t.* FROM pf_docs d, infer.tag('pf_tag', d.body) AS t$$);
+SELECT pf_explain('COSTS OFF', $$SELECT id, infer.tag('pf_tag', body) FROM pf_docs$$);
+SELECT pf_explain('COSTS OFF', $$SELECT id FROM pf_docs ORDER BY infer.similarity('pf', body, 'x') DESC LIMIT 3$$);
+SELECT pf_explain('COSTS OFF', $$SELECT a.id FROM pf_docs a JOIN pf_docs b ON a.id = b.id + 1 AND infer.similarity('pf', a.body, b.body) > 0.5$$);
+SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body, (infer.similarity('pf', body, 'x'))::text) FROM pf_docs$$);
+
+-- where nothing may happen early
+SELECT pf_explain('COSTS OFF', $$SELECT CASE WHEN id > 5 THEN infer.similarity('pf', body, 'x') END FROM pf_docs$$);
+SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body || random(), 'x') FROM pf_docs$$);
+SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body, 'x') FROM (SELECT body FROM pf_docs FOR UPDATE) AS d$$);
+SELECT pf_explain('COSTS OFF', $$SELECT id FROM pf_docs WHERE id < 5 OR infer.similarity('pf', body, 'x') > 0$$);
+SET pg_infer.prefetch = off;
+SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body, 'x') FROM pf_docs$$);
+RESET pg_infer.prefetch;
+
+-- other statements
+SELECT pf_explain('COSTS OFF', $$UPDATE pf_docs SET near = infer.similarity('pf', body, 'x')$$);
+SELECT pf_explain('COSTS OFF', $$INSERT INTO pf_docs SELECT id + 1000, body, infer.similarity('pf', body, 'x') FROM pf_docs$$);
+SELECT pf_explain('COSTS OFF', $$CREATE TABLE pf_new AS SELECT infer.embed('pf', body) FROM pf_docs$$);
+SELECT pf_explain('COSTS OFF', $$DELETE FROM pf_docs WHERE infer.similarity('pf', body, 'x') > 2$$);
+SELECT pf_explain('COSTS OFF', $$MERGE INTO pf_docs d USING (SELECT id, infer.similarity('pf', body, 'x') AS near FROM pf_docs) s ON d.id = s.id WHEN MATCHED THEN UPDATE SET near = s.near$$);
+UPDATE pf_docs SET near = infer.similarity('pf', body, 'the cat');
+SELECT count(*) AS wrong FROM pf_docs WHERE near IS DISTINCT FROM infer.similarity('pf', body, 'the cat');
+MERGE INTO pf_docs d USING (SELECT id, infer.similarity('pf', body, 'a dog') AS near FROM pf_docs) s ON d.id = s.id WHEN MATCHED AND d.id < 50 THEN UPDATE SET near = s.near;
+SELECT count(*) FROM pf_docs WHERE near = infer.similarity('pf', body, 'a dog');
+CREATE TABLE pf_new AS SELECT id, infer.embed('pf', body) AS embedding FROM pf_docs;
+CREATE MATERIALIZED VIEW pf_view AS SELECT id, infer.embed('pf', body) AS embedding FROM pf_docs;
+REFRESH MATERIALIZED VIEW pf_view;
+SELECT count(*) AS same FROM pf_new JOIN pf_view USING (id, embedding);
+COPY (SELECT id, infer.similarity('pf', body, body) FROM pf_docs WHERE id < 4) TO STDOUT;
+PREPARE pf_prepared(int) AS SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE id < $1;
+EXECUTE pf_prepared(10);
+SET plan_cache_mode = force_generic_plan;
+EXECUTE pf_prepared(20);
+SET pg_infer.prefetch = off;
+EXECUTE pf_prepared(30);
+RESET pg_infer.prefetch;
+EXPLAIN (COSTS OFF) EXECUTE pf_prepared(30);
+RESET plan_cache_mode;
+
+-- cursors: forward, backward, beyond their transaction, at a row
+BEGIN;
+DECLARE pf_forward CURSOR FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs ORDER BY id;
+FETCH 2 FROM pf_forward;
+MOVE 40 IN pf_forward;
+FETCH 1 FROM pf_forward;
+DECLARE pf_scroll SCROLL CURSOR FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs;
+FETCH 3 FROM pf_scroll;
+FETCH BACKWARD 2 FROM pf_scroll;
+FETCH LAST FROM pf_scroll;
+DECLARE pf_hold CURSOR WITH HOLD FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs;
+DECLARE pf_at CURSOR FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs WHERE id < 3 FOR UPDATE;
+FETCH 1 FROM pf_at;
+UPDATE pf_docs SET near = -1 WHERE CURRENT OF pf_at;
+SELECT id FROM pf_docs WHERE near = -1;
+COMMIT;
+FETCH 1 FROM pf_hold;
+CLOSE pf_hold;
+
+-- errors come with their rows
+INSERT INTO pf_docs VALUES (0, repeat('long ', 600), 0);
+SELECT id FROM pf_docs WHERE infer.similarity('pf', body, 'x') < 2 LIMIT 3;
+SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs;
+SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE length(body) < 100;
+SELECT count(infer.similarity('pf', substr(body, 1, id - 50), 'x')) FROM pf_docs WHERE id > 55;
+SELECT count(infer.similarity('pf', substr(body, 1, id - 50), 'x')) FROM pf_docs WHERE id > 40;
+-- rights are looked at where a call is made
+CREATE ROLE regress_pf;
+GRANT SELECT ON pf_docs TO regress_pf;
+GRANT USAGE ON SCHEMA infer TO regress_pf;
+SET ROLE regress_pf;
+SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE false;
+SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE id < 0 AND infer.similarity('pf', body, 'x') > 0;
+SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE id < 3;
+RESET ROLE;
+DROP OWNED BY regress_pf;
+DROP ROLE regress_pf;
+
+DROP MATERIALIZED VIEW pf_view;
+DROP TABLE pf_docs, pf_new;
+DROP FUNCTION pf_explain;
+SELECT infer.drop_model('pf'), infer.drop_model('pf_tag');
