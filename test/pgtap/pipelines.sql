@@ -16,7 +16,7 @@ SELECT no_plan();
 -- The arguments of a call as SQL.
 CREATE FUNCTION pg_temp.arguments(call jsonb) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(format(', %I => ', key) ||
-                      CASE WHEN jsonb_typeof(value -> 0) = 'number'
+                      CASE WHEN jsonb_typeof(value) = 'array' AND jsonb_typeof(value -> 0) = 'number'
                            THEN format('%L::int[]', ARRAY(SELECT jsonb_array_elements_text(value)))
                            WHEN jsonb_typeof(value) = 'array'
                            THEN format('%L::text[]', ARRAY(SELECT jsonb_array_elements_text(value)))
