@@ -156,8 +156,15 @@ candidates_offer(Candidates *candidates, int beam, float beam_score, const float
 				 int n_vocab)
 {
 	for (int i = 0; i < n_vocab; i++)
-		if (scores[i] > -INFINITY)
-			candidates_add(candidates, (Candidate){scores[i] + beam_score, beam, i});
+	{
+		float score = scores[i] + beam_score;
+
+		/* most are worse than all that there are */
+		if (candidates->n == candidates->capacity && score < candidates->items[0].score)
+			continue;
+		if (score > -INFINITY)
+			candidates_add(candidates, (Candidate){score, beam, i});
+	}
 }
 
 void

@@ -11,21 +11,39 @@
 
 #include "math/precise.h"
 
+#define LANES 16
+
 /* ---- sums ---- */
+
+/* The greatest of n numbers, -INFINITY of none. */
+static float
+greatest(const float *x, int n)
+{
+	float lanes[LANES], top = -INFINITY;
+	int	  i = 0;
+
+	for (int j = 0; j < LANES; j++)
+		lanes[j] = -INFINITY;
+	for (; i + LANES <= n; i += LANES)
+		for (int j = 0; j < LANES; j++)
+			lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+	for (; i < n; i++)
+		top = x[i] > top ? x[i] : top;
+	for (int j = 0; j < LANES; j++)
+		top = lanes[j] > top ? lanes[j] : top;
+	return top;
+}
 
 int32_t
 logits_best(const float *scores, int n_vocab)
 {
-	float	best = -INFINITY;
-	int32_t token = -1;
+	float best = greatest(scores, n_vocab);
 
-	for (int i = 0; i < n_vocab; i++)
-		if (scores[i] > best)
-		{
-			best = scores[i];
-			token = i;
-		}
-	return token;
+	if (best > -INFINITY)
+		for (int i = 0; i < n_vocab; i++)
+			if (scores[i] == best)
+				return i;
+	return -1;
 }
 
 double
@@ -199,14 +217,15 @@ heap_sink(Heap *heap, int at)
 	heap->items[at] = item;
 }
 
-/* Of all tokens that may come. */
+/* Of all tokens that may come and have at least this probability. */
 static Heap
-heap_build(const float *keys, const float *scores, int n_vocab, int32_t *items)
+heap_build(const float *keys, const float *scores, const float *probabilities, float least,
+		   int n_vocab, int32_t *items)
 {
 	Heap heap = {.keys = keys, .items = items};
 
 	for (int i = 0; i < n_vocab; i++)
-		if (scores[i] > -INFINITY)
+		if (scores[i] > -INFINITY && probabilities[i] >= least)
 			items[heap.n++] = i;
 	for (int i = heap.n / 2 - 1; i >= 0; i--)
 		heap_sink(&heap, i);
@@ -232,38 +251,67 @@ heap_forbid(const Heap *heap, float *scores)
 	forbid(scores, heap->items, heap->n);
 }
 
+/* Puts a number into a heap of n with the least on top: at a place, or where what is less than it was. */
+static void
+sink_least(float *least, int n, int at, float number)
+{
+	for (int child = 2 * at + 1; child < n; child = 2 * at + 1)
+	{
+		if (child + 1 < n && least[child + 1] < least[child])
+			child++;
+		if (!(least[child] < number))
+			break;
+		least[at] = least[child];
+		at = child;
+	}
+	least[at] = number;
+}
+
 /* Whatever is worse than the k-th goes; those equal to it stay. */
 static void
 keep_best(int k, int n_vocab, LogitsScratch *scratch, float *scores)
 {
-	Heap  heap;
-	float least = -INFINITY;
+	float *least = scratch->keys; /* the k best so far */
 
 	if (k >= n_vocab)
 		return;
-	heap = heap_build(scores, scores, n_vocab, scratch->order);
-	if (k > heap.n)
-		return;
-	while (k-- > 0)
-		least = scores[heap_pop(&heap)];
-	while (heap.n > 0 && scores[heap.items[0]] == least)
-		heap_pop(&heap);
-	heap_forbid(&heap, scores);
+	memcpy(least, scores, (size_t) k * sizeof(float));
+	for (int i = k / 2 - 1; i >= 0; i--)
+		sink_least(least, k, i, least[i]);
+	for (int i = k; i < n_vocab; i++)
+		if (scores[i] > least[0])
+			sink_least(least, k, 0, scores[i]);
+	for (int i = 0; i < n_vocab; i++)
+		if (scores[i] < least[0])
+			scores[i] = -INFINITY;
 }
 
-/* The smallest set of best tokens whose probabilities sum up to top_p or more. */
+/* The smallest set of best tokens whose probabilities sum up to top_p or more.  It has none of those
+ * that are so improbable that all of them together would not make up the rest. */
 static void
 keep_nucleus(float top_p, const Kernels *kernels, int keep, int n_vocab, LogitsScratch *scratch,
 			 float *scores)
 {
-	Heap   heap = heap_build(scores, scores, n_vocab, scratch->order);
+	float *probabilities = scratch->probabilities;
 	double mass = 0.0, sum;
+	float  least;
+	Heap   heap;
 
-	logits_softmax(kernels, scores, n_vocab, scratch->probabilities);
-	sum = weights_sum(scratch->probabilities, n_vocab);
+	logits_softmax(kernels, scores, n_vocab, probabilities);
+	sum = weights_sum(probabilities, n_vocab);
+	least = (float) ((1.0 - (double) top_p) * sum / n_vocab / 2.0);
+	heap = heap_build(scores, scores, probabilities, least, n_vocab, scratch->order);
+	if (heap.n < keep)
+	{
+		least = 0.0f;
+		heap = heap_build(scores, scores, probabilities, least, n_vocab, scratch->order);
+	}
 	for (int kept = 0; heap.n > 0 && (kept < keep || mass < (double) top_p * sum); kept++)
-		mass += (double) scratch->probabilities[heap_pop(&heap)];
+		mass += (double) probabilities[heap_pop(&heap)];
 	heap_forbid(&heap, scores);
+	for (int i = 0; i < n_vocab; i++)
+		if (probabilities[i] < least)
+			scores[i] = -INFINITY;
 }
 
 /* The tokens whose surprise is nearest to the entropy, until their probabilities sum up to typical_p
@@ -283,7 +331,7 @@ keep_typical(float typical_p, const Kernels *kernels, int keep, int n_vocab, Log
 			entropy -= ((double) scores[i] - lse) * (double) probabilities[i];
 	for (int i = 0; i < n_vocab; i++)
 		keys[i] = -(float) fabs(lse - (double) scores[i] - entropy);
-	heap = heap_build(keys, scores, n_vocab, scratch->order);
+	heap = heap_build(keys, scores, probabilities, 0.0f, n_vocab, scratch->order);
 	for (int kept = 0; heap.n > 0; kept++)
 	{
 		if (kept >= keep && mass >= (double) typical_p * sum && keys[heap.items[0]] != last)
