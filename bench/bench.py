@@ -9,8 +9,10 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import decoding
 import families
 
 HERE = Path(__file__).resolve().parent
@@ -18,9 +20,11 @@ ROOT = HERE.parent
 OUT = ROOT / "build/bench"
 
 TEXT_ROWS = ("short", "128", "single", "sessions", "load")
-ROWS = TEXT_ROWS + tuple(families.ROWS)
-PEERS = ("torch", "onnxruntime", "onnxruntime-int8", "ctranslate2", "ctranslate2-int8")
-OURS = ("embed_many", "embed", "embed_many-int8", "embed-int8", "forward", "forward-int8")
+ROWS = TEXT_ROWS + tuple(families.ROWS) + tuple(decoding.ROWS)
+TEXT_PEERS = ("torch", "onnxruntime", "onnxruntime-int8", "ctranslate2", "ctranslate2-int8")
+PEERS = TEXT_PEERS + tuple(name for name in decoding.PEERS if name not in TEXT_PEERS)
+OURS = ("embed_many", "embed", "embed_many-int8", "embed-int8", "forward", "forward-int8") + tuple(
+    who for who, _, _ in decoding.OURS)
 IN_SERVER = OURS + ("plpython",)
 
 SETUP = """
@@ -254,7 +258,7 @@ class Bench:
         return psql("SHOW pg_infer.model_directory") + "/minilm"
 
     def prepare_peers(self):
-        peers = [Peer(name, self.options.python, self.options.threads) for name in self.options.peers if name in PEERS]
+        peers = [Peer(name, self.options.python, self.options.threads) for name in self.options.peers if name in TEXT_PEERS]
         for peer in peers:
             print(f"absent: {peer.name}: {peer.absent}" if peer.absent else f"peer: {peer.name}: {peer.version}")
         self.peers = [peer for peer in peers if not peer.absent]
@@ -326,6 +330,59 @@ class Bench:
                 seconds = peer.request(row=name, ids=ids)["seconds"]
                 if round_number > 0:
                     self.note(name, "torch", row.tokens() / seconds)
+
+    def decoding(self):
+        """Generating: as many sessions as there are sequences; what the first token takes is not counted."""
+        rows = [row for row in self.options.rows if row in decoding.ROWS]
+        folder = Path(psql("SHOW pg_infer.model_directory"))
+        program = str(HERE / "decoding.py")
+        if not (folder / decoding.MODEL).exists():
+            subprocess.run([self.options.python, program, "make", str(folder)], check=True)
+            subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+        self.configs[decoding.MODEL] = json.loads((folder / decoding.MODEL / "config.json").read_text())
+        ours = [kind for kind in decoding.OURS if kind[0] in self.ours]
+        for _, suffix, precision in ours:
+            options = json.dumps({"precision": precision, "preload": True})
+            psql(f"SELECT infer.create_model('decode{suffix}', '{decoding.MODEL}', '{options}')")
+        peers = [Peer(f"generating-{name}", self.options.python, self.options.threads,
+                      [program, "serve", name, str(folder)])
+                 for name in decoding.PEERS if name in self.options.peers]
+        for peer in peers:
+            peer.name = peer.name.removeprefix("generating-")
+            print(f"absent: {peer.name}: {peer.absent}" if peer.absent else f"peer: {peer.name}: {peer.version}")
+        peers = [peer for peer in peers if not peer.absent]
+        sessions = [Session() for _ in range(max(decoding.ROWS[row] for row in rows))]
+        for row in rows:
+            print(f"measuring {row} ...", flush=True)
+            batch = decoding.ROWS[row]
+            for round_number in range(self.options.rounds + 1):
+                for who, seconds in self.decode_once(batch, ours, peers, sessions[:batch]):
+                    if round_number > 0:  # the first warms up
+                        self.note(row, who, batch * decoding.TOKENS / seconds)
+        for each in sessions + peers:
+            each.close()
+        self.peers += peers
+
+    def decode_once(self, batch, ours, peers, sessions):
+        """Seconds of the tokens behind the first, for everybody in turn."""
+
+        def mine(suffix, tokens):
+            statements = [
+                f"SELECT infer.generate_ids('decode{suffix}', ARRAY{ids}, max_new_tokens => {tokens}, "
+                "eos_token_id => '{}')" for ids in decoding.prompts(batch)
+            ]
+            begin = time.perf_counter()
+            with ThreadPoolExecutor(batch) as pool:
+                list(pool.map(lambda session, statement: session.ask(statement), sessions, statements))
+            return time.perf_counter() - begin
+
+        for who, suffix, _ in ours:
+            self.quiet()
+            yield who, mine(suffix, decoding.TOKENS + 1) - mine(suffix, 1)
+        for peer in peers:
+            self.quiet()
+            seconds = [peer.request(batch=batch, tokens=n)["seconds"] for n in (decoding.TOKENS + 1, 1)]
+            yield peer.name, seconds[0] - seconds[1]
 
     def single(self):
         texts = self.texts["single"]
@@ -407,8 +464,10 @@ class Bench:
             quality = self.quality()
         for peer in self.peers:
             peer.close()
-        if len(texts) < len(self.options.rows):
+        if set(self.options.rows) & set(families.ROWS):
             self.families()
+        if set(self.options.rows) & set(decoding.ROWS):
+            self.decoding()
         return quality
 
 
@@ -428,14 +487,14 @@ def report(bench, quality, limits_found):
         "128": f"{len(bench.texts['128'])} texts of 128 tokens, tokens/s",
         "single": "one text of 14 tokens, ms (median)",
         "sessions": "64 sessions, a short text each, tokens/s",
-    }
+    } | {name: f"OPT-125m, {batch} generated at once, tokens/s" for name, batch in decoding.ROWS.items()}
     lines += ["", "| work | who | median | least .. most | pg_infer : it | share of peak |",
               "|---|---|--:|--:|--:|--:|"]
     for (row, who), values in bench.results.items():
         median = medians[row, who]
         lower_is_better = row in ("single",) or row.startswith("load")
         kind = "-int8" if who.endswith("-int8") else ""
-        mine = [medians.get((row, name + kind)) for name in ("embed_many", "embed", "forward")]
+        mine = [medians.get((row, name + kind)) for name in ("embed_many", "embed", "forward", "generate")]
         ours = next((median for median in mine if median), None)
         ratio = "" if ours is None or who in OURS else f"{(median / ours if lower_is_better else ours / median):.2f}"
         share = ""
@@ -448,6 +507,11 @@ def report(bench, quality, limits_found):
             per_token = families.row_flops(call, bench.configs[call.model]) / call.tokens()
         if peak and per_token:
             share = f"{100 * median * per_token / (peak * 1e9):.0f} %"
+        if row in decoding.ROWS:
+            precision = next((kind for kind in decoding.BYTES if who.endswith(f"-{kind}")), "fp32")
+            steps = median / decoding.ROWS[row]
+            read = steps * decoding.step_bytes(bench.configs[decoding.MODEL], precision, decoding.ROWS[row])
+            share = f"{100 * read / (limits_found['memory'][0] * options.threads * 1e9):.0f} % of memory"
         form = "{:,.0f}" if median >= 1000 else "{:.3g}"
         lines.append(
             f"| {titles.get(row, row)} | {'pg_infer ' if who in OURS else ''}{who} | {form.format(median)} | "
