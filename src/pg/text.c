@@ -219,11 +219,12 @@ PG_FUNCTION_INFO_V1(infer_decode);
 Datum
 infer_decode(PG_FUNCTION_ARGS)
 {
-	ModelHandle *handle;
-	ArrayType	*ids;
-	char		*decoded;
-	size_t		 length;
-	Error		 error;
+	const EncodeOptions options = {.interrupted = interrupt_pending};
+	ModelHandle		   *handle;
+	ArrayType		   *ids;
+	char			   *decoded;
+	size_t				length;
+	Error				error;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
@@ -237,10 +238,11 @@ infer_decode(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("ids must not contain nulls")));
 	arena_reset(backend_arena());
-	if (!tokenizer_decode(&handle->tokenizer, backend_arena(), (const int32 *) ARR_DATA_PTR(ids),
-						  ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids)),
-						  !PG_ARGISNULL(2) && PG_GETARG_BOOL(2), &decoded, &length, &error))
-		report_error(&error, handle->name);
+	if (!tokenizer_decode_long(
+			&handle->tokenizer, backend_arena(), (const int32 *) ARR_DATA_PTR(ids),
+			ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids)), !PG_ARGISNULL(2) && PG_GETARG_BOOL(2),
+			&options, &decoded, &length, &error))
+		report_stop(&error, handle);
 	PG_RETURN_TEXT_P(text_from_utf8(decoded, length));
 }
 

@@ -11,6 +11,43 @@
 /* Tokens that a sink gets at once. */
 #define STREAM_TOKENS 1024
 
+const char *
+tokens_text(Tokens *tokens, Arena *arena, const char *bytes, size_t length)
+{
+	size_t room = tokens->text_room ? tokens->text_room * 2 : 1024;
+	char  *text;
+
+	if (!tokens->text_bytes || length > tokens->text_room - tokens->n_text_bytes)
+	{
+		/* Earlier texts stay where they are. */
+		if (room < length)
+			room = length;
+		tokens->text_bytes = arena_alloc_raw(arena, room, 1);
+		tokens->n_text_bytes = 0;
+		tokens->text_room = tokens->text_bytes ? room : 0;
+		if (!tokens->text_bytes)
+			return NULL;
+	}
+	text = tokens->text_bytes + tokens->n_text_bytes;
+	memcpy(text, bytes, length);
+	tokens->n_text_bytes += length;
+	return text;
+}
+
+void
+tokens_forget(Tokens *tokens)
+{
+	tokens->kept = 0;
+	tokens->n_text_bytes = 0;
+	if (tokens->next_text.bytes)
+	{
+		/* There is room: it is no shorter than this text. */
+		memmove(tokens->text_bytes, tokens->next_text.bytes, tokens->next_text.length);
+		tokens->next_text.bytes = tokens->text_bytes;
+		tokens->n_text_bytes = tokens->next_text.length;
+	}
+}
+
 bool
 tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 {

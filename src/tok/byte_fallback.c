@@ -53,11 +53,11 @@ put_bytes(const char *bytes, size_t n, Fragment *out)
 static bool
 byte_fallback_decode(const Component *component, Decoding *decoding)
 {
-	char  *bytes = arena_alloc_raw(decoding->arena, decoding->n + 1, 1);
+	char  *bytes = decoding_bytes(decoding, decoding->n + 1);
 	size_t n = 0, waiting = 0;
 
 	if (!bytes)
-		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+		return false;
 	for (size_t i = 0; i < decoding->n; i++)
 	{
 		Fragment fragment = decoding->fragments[i];

@@ -193,9 +193,9 @@ byte_level_decode(const Component *component, Decoding *decoding)
 
 	for (size_t j = 0; j < decoding->n; j++)
 		length += decoding->fragments[j].length;
-	bytes = arena_alloc_raw(decoding->arena, length + 1, 1);
+	bytes = decoding_bytes(decoding, length + 1);
 	if (!bytes)
-		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+		return false;
 	while (i < decoding->n)
 	{
 		Fragment text = decoding->fragments[i];
@@ -208,8 +208,12 @@ byte_level_decode(const Component *component, Decoding *decoding)
 			for (; i < decoding->n &&
 				   !(apart && fragment_is_apart(decoding, &decoding->fragments[i]));
 				 i++)
+			{
+				if (!decoding_tick(decoding, decoding->fragments[i].length))
+					return false;
 				text.length += byte_level_spell(decoding->fragments[i].bytes,
 												decoding->fragments[i].length, bytes + text.length);
+			}
 			if (!fragment_make_text(decoding, &text))
 				return false;
 		}

@@ -121,6 +121,6 @@ run_show_as(Run *run, const char *bytes, size_t length)
 
 	if (!run->tokens->wants_texts)
 		return true;
-	*text = (TokenText){arena_strndup(run->arena, bytes, length), length};
+	*text = (TokenText){tokens_text(run->tokens, run->arena, bytes, length), length};
 	return text->bytes || error_set(run->error, ERR_MEMORY, "out of memory for a token's text");
 }

@@ -87,12 +87,29 @@ typedef struct Fragment
 
 typedef struct Decoding
 {
-	const Tokenizer *tokenizer;
-	Arena			*arena;
-	Fragment		*fragments; /* joined in the end */
-	size_t			 n;
-	Error			*error;
+	const Tokenizer		*tokenizer;
+	Arena				*arena;
+	Fragment			*fragments; /* joined in the end */
+	size_t				 n;
+	Error				*error;
+	char				*spare; /* bytes that no fragment has yet */
+	size_t				 n_spare;
+	const EncodeOptions *options; /* interrupted counts; NULL: nothing interrupts */
+	size_t				 ticks;	  /* bytes since it was last asked */
 } Decoding;
+
+/* As run_tick. */
+extern bool decoding_interrupted(Decoding *decoding);
+
+static inline bool
+decoding_tick(Decoding *decoding, size_t work)
+{
+	decoding->ticks += work;
+	return decoding->ticks < RUN_TICKS || !decoding_interrupted(decoding);
+}
+
+/* Room for some bytes; NULL when there is no memory or the caller wants to stop. */
+extern char *decoding_bytes(Decoding *decoding, size_t n);
 
 /* Copies a fragment's bytes; what is no UTF-8 becomes U+FFFD, one for each maximal part of a character (Unicode
  * 3.9, U+FFFD Substitution of Maximal Subparts). */

@@ -6,13 +6,56 @@
  */
 #include "tok/component.h"
 
+/* Fragments are small: their bytes come from the arena by so many. */
+#define SPARE_BYTES ((size_t) 64 * 1024)
+
+bool
+decoding_interrupted(Decoding *decoding)
+{
+	const EncodeOptions *options = decoding->options;
+
+	decoding->ticks = 0;
+	if (!options || !options->interrupted || !options->interrupted(options->argument))
+		return false;
+	error_set(decoding->error, ERR_CANCELLED, "decoding was cancelled");
+	return true;
+}
+
+char *
+decoding_bytes(Decoding *decoding, size_t n)
+{
+	char *bytes;
+
+	if (!decoding_tick(decoding, n))
+		return NULL;
+	if (n > decoding->n_spare)
+	{
+		size_t room = n > SPARE_BYTES / 4 ? n : SPARE_BYTES;
+
+		bytes = arena_alloc_raw(decoding->arena, room, 1);
+		if (!bytes)
+		{
+			error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+			return NULL;
+		}
+		if (room == n)
+			return bytes;
+		decoding->spare = bytes;
+		decoding->n_spare = room;
+	}
+	bytes = decoding->spare;
+	decoding->spare += n;
+	decoding->n_spare -= n;
+	return bytes;
+}
+
 bool
 fragment_prepend(Decoding *decoding, Fragment *fragment, const char *bytes, size_t length)
 {
-	char *joined = arena_alloc_raw(decoding->arena, length + fragment->length, 1);
+	char *joined = decoding_bytes(decoding, length + fragment->length);
 
 	if (!joined)
-		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+		return false;
 	memcpy(joined, bytes, length);
 	memcpy(joined + length, fragment->bytes, fragment->length);
 	fragment->bytes = joined;
@@ -50,10 +93,10 @@ fragment_make_text(Decoding *decoding, Fragment *fragment)
 {
 	const char *bytes = fragment->bytes;
 	size_t		length = fragment->length, n = 0;
-	char	   *out = arena_alloc_raw(decoding->arena, length + 1, 3);
+	char	   *out = decoding_bytes(decoding, 3 * length + 1);
 
 	if (!out)
-		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+		return false;
 	for (size_t at = 0; at < length;)
 	{
 		size_t	 begin = at;
@@ -85,9 +128,9 @@ fragment_replace(Decoding *decoding, Fragment *fragment, const char *from, size_
 		return true;
 	if (__builtin_mul_overflow(length + 1, n_to + 1, &room))
 		return error_set(decoding->error, ERR_LIMIT, "decoded text is too long");
-	bytes = arena_alloc_raw(decoding->arena, room, 1);
+	bytes = decoding_bytes(decoding, room);
 	if (!bytes)
-		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+		return false;
 	for (size_t at = 0; at <= length;)
 	{
 		bool matches = length - at >= n_from && is_start(fragment, at) &&
@@ -151,15 +194,19 @@ fragment_clean_up(Decoding *decoding, Fragment *fragment, bool of_library)
 
 	if (!memchr(fragment->bytes, ' ', fragment->length))
 		return true;
-	bytes = arena_alloc_raw(decoding->arena, fragment->length, 1);
+	bytes = decoding_bytes(decoding, fragment->length);
 	if (!bytes)
-		return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+		return false;
 	memcpy(bytes, fragment->bytes, fragment->length);
 	fragment->bytes = bytes;
 	for (size_t i = 0; i < N_CLEAN_UP_RULES; i++)
+	{
+		if (!decoding_tick(decoding, fragment->length))
+			return false;
 		if (of_library || !clean_up_rules[i].only_library)
 			fragment->length =
 				replace_all(bytes, fragment->length, clean_up_rules[i].from, clean_up_rules[i].to);
+	}
 	return true;
 }
 
@@ -206,12 +253,13 @@ decoding_join(Decoding *decoding, Fragment *whole, bool spaces)
 	for (size_t i = 0; i < decoding->n; i++)
 		if (__builtin_add_overflow(length, decoding->fragments[i].length + 1, &length))
 			return error_set(decoding->error, ERR_LIMIT, "decoded text is too long");
-	bytes = end = arena_alloc_raw(decoding->arena, length + 1, 1);
+	bytes = end = decoding_bytes(decoding, length + 1);
 	if (!bytes)
-		return error_set(decoding->error, ERR_MEMORY, "out of memory for %zu bytes of text",
-						 length);
+		return false;
 	for (size_t i = 0; i < decoding->n; i++)
 	{
+		if (!decoding_tick(decoding, decoding->fragments[i].length))
+			return false;
 		if (spaces && i > 0)
 			*end++ = ' ';
 		memcpy(end, decoding->fragments[i].bytes, decoding->fragments[i].length);
@@ -223,12 +271,14 @@ decoding_join(Decoding *decoding, Fragment *whole, bool spaces)
 }
 
 bool
-tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
-				 bool skip_special_tokens, char **text, size_t *length, Error *error)
+tokenizer_decode_long(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
+					  bool skip_special_tokens, const EncodeOptions *options, char **text,
+					  size_t *length, Error *error)
 {
 	const Component *component =
 		tokenizer->components + tokenizer->n_normalizers + tokenizer->n_pre_tokenizers + 1;
-	Decoding decoding = {.tokenizer = tokenizer, .arena = arena, .error = error};
+	Decoding decoding = {
+		.tokenizer = tokenizer, .arena = arena, .error = error, .options = options};
 	Fragment whole = {0};
 	decoding.fragments = arena_alloc_raw(arena, (size_t) n + 1, sizeof *decoding.fragments);
 	if (!decoding.fragments)
@@ -238,6 +288,8 @@ tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, i
 		Fragment   *fragment = &decoding.fragments[decoding.n];
 		const char *bytes = tokenizer_token(tokenizer, ids[i], &fragment->length);
 
+		if (!decoding_tick(&decoding, 1))
+			return false;
 		if (!bytes || (skip_special_tokens && tokenizer_is_special(tokenizer, ids[i])))
 			continue;
 		fragment->bytes = bytes;
@@ -256,4 +308,12 @@ tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, i
 	*text = arena_strndup(arena, whole.bytes, whole.length);
 	return *text ||
 		   error_set(error, ERR_MEMORY, "out of memory for %zu bytes of text", whole.length);
+}
+
+bool
+tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
+				 bool skip_special_tokens, char **text, size_t *length, Error *error)
+{
+	return tokenizer_decode_long(tokenizer, arena, ids, n, skip_special_tokens, NULL, text, length,
+								 error);
 }

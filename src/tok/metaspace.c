@@ -120,9 +120,9 @@ metaspace_decode(const Component *component, Decoding *decoding)
 
 		if (!memmem(fragment->bytes, fragment->length, mark, n_mark))
 			continue;
-		out = arena_alloc_raw(decoding->arena, fragment->length, 1);
+		out = decoding_bytes(decoding, fragment->length);
 		if (!out)
-			return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+			return false;
 		for (size_t at = 0; at < fragment->length;)
 			if (fragment->length - at >= n_mark && memcmp(fragment->bytes + at, mark, n_mark) == 0)
 			{

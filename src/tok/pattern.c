@@ -166,8 +166,9 @@ replace_fragment(const Component *component, Decoding *decoding, RegexSearch *se
 			return false;
 		if (!found)
 			break;
-		if (!bytes && !(bytes = arena_alloc_raw(decoding->arena, room, 1)))
-			return error_set(decoding->error, ERR_MEMORY, "out of memory for decoded text");
+		if (!decoding_tick(decoding, end - begin + 1) ||
+			(!bytes && !(bytes = decoding_bytes(decoding, room))))
+			return false;
 		memcpy(bytes + n, fragment->bytes + done, begin - done);
 		n += begin - done;
 		memcpy(bytes + n, component->bytes, component->length);

@@ -152,6 +152,11 @@ extern int tokenizer_template_size(const Tokenizer *tokenizer, bool pair);
 extern bool tokenizer_decode(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids, int n,
 							 bool skip_special_tokens, char **text, size_t *length, Error *error);
 
+/* As tokenizer_decode; of the options, interrupted counts. */
+extern bool tokenizer_decode_long(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids,
+								  int n, bool skip_special_tokens, const EncodeOptions *options,
+								  char **text, size_t *length, Error *error);
+
 /* How much of a text that tokenizer_decode gave stays as it is whatever tokens follow: without a character
  * that lacks bytes, and without what clean-up may yet change. */
 extern size_t tokenizer_settled(const Tokenizer *tokenizer, const char *text, size_t length);

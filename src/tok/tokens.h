@@ -27,7 +27,9 @@ typedef struct Tokens
 	bool	   wants_spaces; /* else spaces is NULL */
 	bool	   wants_texts;	 /* else texts is NULL */
 	TokenText *texts;
-	TokenText  next_text;	/* of the token that is added next */
+	TokenText  next_text;  /* of the token that is added next */
+	char	  *text_bytes; /* where texts are put, n_text_bytes of them are taken */
+	size_t	   n_text_bytes, text_room;
 	bool	   wants_words; /* else words is NULL */
 	int32_t	  *words;		/* which piece of the pre-tokenizers a token comes from, ascending */
 	int32_t	   next_word;	/* of the tokens that are added next */
@@ -35,6 +37,12 @@ typedef struct Tokens
 	bool (*full)(const struct Tokens *tokens, void *argument, Error *error);
 	void *argument;
 } Tokens;
+
+/* A copy of a token's text, valid as long as the token is kept; NULL when there is no memory. */
+extern const char *tokens_text(Tokens *tokens, Arena *arena, const char *bytes, size_t length);
+
+/* Forgets all tokens and their texts, but for that of the next one. */
+extern void tokens_forget(Tokens *tokens);
 
 extern bool tokens_grow(Tokens *tokens, Arena *arena, Error *error);
 
@@ -51,6 +59,7 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 		{
 			if (!tokens->full(tokens, tokens->argument, error))
 				return false;
+			tokens_forget(tokens);
 			slot = 0;
 			tokens->kept = 1;
 		}
