@@ -108,6 +108,12 @@ fuzzers:
 	$(MAKE) CC=clang SANITIZED=build/fuzzer FUZZ_MAIN= FUZZ_FLAGS=-fsanitize=fuzzer \
 		SANITIZE='$(SANITIZE) -fsanitize=fuzzer-no-link' fuzz-targets
 
+# For test/reference/compare_tokenizers.py.
+build/tokenizer_library.so: test/reference/tokenizer_library.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAND_OBJS))
+	@mkdir -p build
+	$(CC) $(CPPFLAGS) $(CFLAGS) -shared -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) \
+		-lpgcommon -lpgport -lcrypto
+
 # How fast the kernels are: build/bench-kernels
 build/bench-kernels: bench/kernels.c $(filter src/base/% src/math/%,$(CORE_OBJS))
 	@mkdir -p build

@@ -207,9 +207,6 @@ compile_bpe(TokenizerBuild *build, const Node *node, Error *error)
 	/* Of training: it would make the tokens random. */
 	if (dropout.value && (!node_number(&dropout, &share, error) || share < 0 || share > 1))
 		return node_error(&dropout, error, ERR_DATA, "expected a number of 0 to 1");
-	if (options.byte_fallback && appendix.n_prefix + appendix.n_suffix > 0)
-		return node_error(node, error, ERR_UNSUPPORTED,
-						  "\"byte_fallback\" with a prefix or suffix is not supported");
 	if (unk && (options.unk_id = string_map_get(&build->model_ids, unk, n_unk)) < 0)
 		return node_error(node, error, ERR_DATA, "unk_token \"%.100s\" is not in the vocabulary",
 						  unk);

@@ -149,7 +149,11 @@ compile_post_processors(TokenizerBuild *build, const Node *node, Error *error)
 static bool
 compile_decoders(TokenizerBuild *build, const Node *node, Error *error)
 {
-	return compile_sequence(build, node, "decoders", decoders, error);
+	if (!compile_sequence(build, node, "decoders", decoders, error))
+		return false;
+	/* One without members still joins tokens, which no decoder at all does not. */
+	return node->parent->parent || build->n_components[STAGE_DECODER] > 0 ||
+		   compile_fuse_decoder(build, node, error);
 }
 
 static bool

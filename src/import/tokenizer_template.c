@@ -181,7 +181,14 @@ compile_byte_level_trim(TokenizerBuild *build, const Node *node, Error *error)
 		trim = build->trim_offsets;
 		prefix_space = build->add_prefix_space;
 	}
-	if (trim)
+	if (!trim)
+		return true;
+	if (build->flags & TOKENIZER_TRIM_AGAIN)
+		return node_error(node, error, ERR_UNSUPPORTED,
+						  "trimming offsets a third time is not supported");
+	if (build->flags & TOKENIZER_TRIM)
+		build->flags |= TOKENIZER_TRIM_AGAIN | (prefix_space ? TOKENIZER_TRIM_AGAIN_PREFIX : 0);
+	else
 		build->flags |= TOKENIZER_TRIM | (prefix_space ? TOKENIZER_TRIM_PREFIX : 0);
 	return true;
 }

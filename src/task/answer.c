@@ -36,8 +36,7 @@ add_word(AnswerSearch *search, Arena *scratch, char *text, size_t length, uint32
 	if (!tokenizer_tokens(search->tokenizer, scratch, text, length, options, &tokens, error))
 		return false;
 	for (size_t i = 0; i < tokens.kept; i++)
-		if (!tokens_add(&search->context, search->arena, tokens.ids[i], pos, end, SPACES_OF_VOCAB,
-						error))
+		if (!tokens_add(&search->context, search->arena, tokens.ids[i], pos, end, error))
 			return false;
 	search->context.next_word++;
 	return true;

@@ -82,10 +82,17 @@ added_next(const Tokenizer *tokenizer, const Trie *trie, const char *bytes, size
 					break;
 				match->begin = before;
 			}
+		if ((added->flags & ADDED_LSTRIP) && match->begin < taken)
+			match->begin = taken;
 		match->end = end;
 		if (added->flags & ADDED_RSTRIP)
 			for (next = end; next < length && is_space(tokenizer, utf8_next(bytes, length, &next));)
 				match->end = next;
+		if (match->begin >= match->end)
+		{
+			begin = end - 1;
+			continue;
+		}
 		return true;
 	}
 	*at = length;

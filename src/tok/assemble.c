@@ -52,7 +52,7 @@ bool
 tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 {
 	size_t	   room = tokens->room ? tokens->room * 2 : 256;
-	int32_t	  *ids, *pos, *len, *spaces = NULL, *words = NULL;
+	int32_t	  *ids, *pos, *len, *words = NULL;
 	TokenText *texts = NULL;
 
 	if (room > tokens->limit)
@@ -60,22 +60,17 @@ tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 	ids = arena_alloc_raw(arena, room, sizeof *ids);
 	pos = arena_alloc_raw(arena, room, sizeof *pos);
 	len = arena_alloc_raw(arena, room, sizeof *len);
-	if (tokens->wants_spaces)
-		spaces = arena_alloc_raw(arena, room, sizeof *spaces);
 	if (tokens->wants_texts)
 		texts = arena_alloc_raw(arena, room, sizeof *texts);
 	if (tokens->wants_words)
 		words = arena_alloc_raw(arena, room, sizeof *words);
-	if (!ids || !pos || !len || (tokens->wants_spaces && !spaces) ||
-		(tokens->wants_texts && !texts) || (tokens->wants_words && !words))
+	if (!ids || !pos || !len || (tokens->wants_texts && !texts) || (tokens->wants_words && !words))
 		return error_set(error, ERR_MEMORY, "out of memory for %zu tokens", room);
 	if (tokens->kept > 0)
 	{
 		memcpy(ids, tokens->ids, tokens->kept * sizeof *ids);
 		memcpy(pos, tokens->pos, tokens->kept * sizeof *pos);
 		memcpy(len, tokens->len, tokens->kept * sizeof *len);
-		if (spaces)
-			memcpy(spaces, tokens->spaces, tokens->kept * sizeof *spaces);
 		if (texts)
 			memcpy(texts, tokens->texts, tokens->kept * sizeof *texts);
 		if (words)
@@ -84,7 +79,6 @@ tokens_grow(Tokens *tokens, Arena *arena, Error *error)
 	tokens->ids = ids;
 	tokens->pos = pos;
 	tokens->len = len;
-	tokens->spaces = spaces;
 	tokens->texts = texts;
 	tokens->words = words;
 	tokens->room = room;
@@ -100,27 +94,14 @@ token_slot(const TokenSpan *span, size_t i)
 	return slot >= span->tokens->kept ? slot - span->tokens->kept : slot;
 }
 
-/* Leaves whitespace at both ends of the i-th token of a span out of its position. */
+/* Leaves whitespace at both ends of what a token shows out of its position. */
 static void
-trim_token(const Tokenizer *tokenizer, const Tokens *tokens, size_t i, size_t slot, int32_t *pos,
-		   int32_t *len)
+trim_token(const char *token, size_t length, bool prefixed, int32_t *pos, int32_t *len)
 {
-	int32_t		leading = 0, trailing = 0;
-	size_t		length = 0;
-	const char *token = tokenizer_token(tokenizer, tokens->ids[slot], &length);
+	int32_t leading, trailing;
 
-	if (token)
-		count_spaces(token, length, &leading, &trailing);
-	if (tokens->spaces[slot] != SPACES_OF_VOCAB)
-	{
-		/* What an added token took on both sides comes on top. */
-		int32_t own = (int32_t) utf8_count(token ? token : "", length) - leading;
-		int32_t taken = tokens->spaces[slot];
-
-		trailing += *len - taken - own;
-		leading = taken;
-	}
-	if (leading == 1 && (i == 0 || *pos == 0) && (tokenizer->tables->flags & TOKENIZER_TRIM_PREFIX))
+	count_spaces(token, length, &leading, &trailing);
+	if (leading == 1 && prefixed)
 		leading = 0;
 	if (leading > *len)
 		leading = *len;
@@ -129,7 +110,27 @@ trim_token(const Tokenizer *tokenizer, const Tokens *tokens, size_t i, size_t sl
 	*len = trailing > *len ? 0 : *len - trailing;
 }
 
-/* before: how many tokens of the text are not in the span because they have been placed already. */
+/* As often as post-processors ask for it: with each, what add_prefix_space put before the first token stays. */
+static void
+trim_tokens(const Tokenizer *tokenizer, const Tokens *tokens, size_t i, size_t slot, int32_t *pos,
+			int32_t *len)
+{
+	uint32_t  flags = tokenizer->tables->flags;
+	TokenText shown = {0};
+
+	if (tokens->texts)
+		shown = tokens->texts[slot];
+	if (!shown.bytes)
+		shown.bytes = tokenizer_token(tokenizer, tokens->ids[slot], &shown.length);
+	if (!shown.bytes)
+		return;
+	trim_token(shown.bytes, shown.length, (i == 0 || *pos == 0) && (flags & TOKENIZER_TRIM_PREFIX),
+			   pos, len);
+	if (flags & TOKENIZER_TRIM_AGAIN)
+		trim_token(shown.bytes, shown.length,
+				   (i == 0 || *pos == 0) && (flags & TOKENIZER_TRIM_AGAIN_PREFIX), pos, len);
+}
+
 static void
 place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const TokenSpan *span, size_t before,
 			 int32_t type_id, int8_t sequence)
@@ -144,8 +145,9 @@ place_tokens(const Tokenizer *tokenizer, Encoding *encoding, const TokenSpan *sp
 		encoding->ids[at] = tokens->ids[slot];
 		encoding->pos[at] = tokens->pos[slot];
 		encoding->len[at] = tokens->len[slot];
-		if (tokens->wants_spaces)
-			trim_token(tokenizer, tokens, before + i, slot, &encoding->pos[at], &encoding->len[at]);
+		if (tokenizer->tables->flags & TOKENIZER_TRIM)
+			trim_tokens(tokenizer, tokens, before + i, slot, &encoding->pos[at],
+						&encoding->len[at]);
 		encoding->type_ids[at] = type_id;
 		encoding->sequence[at] = sequence;
 		if (encoding->texts && tokens->texts)

@@ -161,6 +161,23 @@ character_id(const Component *component, Run *run, const char *bytes, size_t len
 	return trie_value(trie, state);
 }
 
+/* A symbol for each byte, of the prefix and suffix too; false when a byte has no token. */
+static bool
+add_bytes(const BpeTable *table, const char *bytes, size_t length, bool first, bool last,
+		  Word *word)
+{
+	const char *parts[3] = {prefix_of(table), bytes, prefix_of(table) + table->n_prefix};
+	size_t		lengths[3] = {first ? 0 : table->n_prefix, length, last ? table->n_suffix : 0};
+
+	for (int i = 0; i < 3; i++)
+		if (!bpe_has_bytes(table, parts[i], lengths[i]))
+			return false;
+	for (int i = 0; i < 3; i++)
+		for (size_t j = 0; j < lengths[i]; j++)
+			add_symbol(word, table->byte_ids[(uint8_t) parts[i][j]], 1);
+	return true;
+}
+
 /* Splits a word into one symbol a character; what the vocabulary has not becomes bytes, unknown, or nothing. */
 static bool
 split_characters(const Component *component, Run *run, const char *bytes, size_t begin, size_t end,
@@ -187,7 +204,7 @@ split_characters(const Component *component, Run *run, const char *bytes, size_t
 			length = at - from;
 			id = character_id(component, run, bytes + from, length, from == begin, at == end);
 		}
-		if (!run_tick(run, length) || !word_reserve(word, length + 1, run))
+		if (!run_tick(run, length) || !word_reserve(word, length + 1 + table->n_prefix + table->n_suffix, run))
 			return false;
 		if (id >= 0)
 		{
@@ -197,12 +214,9 @@ split_characters(const Component *component, Run *run, const char *bytes, size_t
 			add_symbol(word, id, length);
 			continue;
 		}
-		if ((flags & BPE_BYTE_FALLBACK) && bpe_has_bytes(table, bytes + from, length))
-		{
-			for (size_t i = 0; i < length; i++)
-				add_symbol(word, table->byte_ids[(uint8_t) bytes[from + i]], 1);
+		if ((flags & BPE_BYTE_FALLBACK) &&
+			add_bytes(table, bytes + from, length, from == begin, at == end, word))
 			continue;
-		}
 		if (unk_id < 0)
 			continue;
 		if (unknown > 0 && !(flags & BPE_FUSE_UNK))
@@ -334,19 +348,23 @@ unknown_id(const Component *component, Run *run, const char *bytes, size_t lengt
 }
 
 static bool
-emit_word(const Component *component, Run *run, const Text *text, size_t begin, const Word *word)
+emit_word(const Component *component, Run *run, const Text *text, size_t begin, size_t end,
+		  const Word *word)
 {
 	for (int32_t i = 0; i >= 0; i = word->symbols[i].next)
 	{
 		const Symbol *symbol = &word->symbols[i];
 		int32_t		  id = symbol->id;
+		/* Lengths add up as in the tokenizers library, also where characters were left out; the bytes of a prefix or
+		 * suffix can lead out of the word. */
+		size_t next = end - begin > symbol->length ? begin + symbol->length : end;
+		size_t first = begin < next ? begin : end - 1;
 
 		if (id == component->record->args[0])
-			id = unknown_id(component, run, text->bytes + begin, symbol->length);
-		/* Lengths add up as in the tokenizers library, also where characters were left out. */
-		if (!run_emit(run, text, begin, begin + symbol->length, id))
+			id = unknown_id(component, run, text->bytes + first, next - first);
+		if (!run_emit(run, text, first, next, id))
 			return false;
-		begin += symbol->length;
+		begin = next;
 	}
 	return true;
 }
@@ -381,7 +399,7 @@ tokenize_word(const Component *component, Run *run, const Text *text, size_t beg
 		merge_short(table, word);
 	else if (!merge_long(table, word, run))
 		return false;
-	return emit_word(component, run, text, begin, word);
+	return emit_word(component, run, text, begin, end, word);
 }
 
 /* Behind the marks at a byte and what follows them, up to the next mark. */

@@ -74,7 +74,7 @@ run_emit(Run *run, const Text *text, size_t begin, size_t end, int32_t id)
 		return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d", id,
 						 run->tokenizer->n_vocab);
 	return tokens_add(run->tokens, run->arena, id, text->origin[begin], text->origin[end - 1] + 1,
-					  SPACES_OF_VOCAB, run->error);
+					  run->error);
 }
 
 /* Tokens being turned back into text. */

@@ -139,16 +139,12 @@ normalize_pieces(const Component *component, Run *run, const Pieces *in, Pieces 
 static bool
 emit_added(Run *run, int32_t id, const char *bytes, size_t length, uint32_t pos, uint32_t end)
 {
-	int32_t leading = SPACES_OF_VOCAB, trailing;
-
 	if ((uint32_t) id >= (uint32_t) run->tokenizer->n_vocab)
 		return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d", id,
 						 run->tokenizer->n_vocab);
-	if (run->tokens->wants_spaces)
-		count_spaces(bytes, length, &leading, &trailing);
 	if (!run_show_as(run, bytes, length))
 		return false;
-	return tokens_add(run->tokens, run->arena, id, pos, end, leading, run->error);
+	return tokens_add(run->tokens, run->arena, id, pos, end, run->error);
 }
 
 static bool
@@ -261,8 +257,7 @@ tokenizer_tokens(const Tokenizer *tokenizer, Arena *arena, const char *text, siz
 			   .tokens = tokens,
 			   .error = error};
 
-	tokens->wants_spaces = (tokenizer->tables->flags & TOKENIZER_TRIM) != 0;
-	tokens->wants_texts = options->wants_texts;
+	tokens->wants_texts = options->wants_texts || (tokenizer->tables->flags & TOKENIZER_TRIM);
 	tokens->wants_words = options->wants_words;
 	return encode_text(&run, text, length);
 }

@@ -124,6 +124,8 @@ typedef enum ComponentKind
 #define TOKENIZER_TRIM 0x10		   /* positions leave out whitespace at both ends of a token */
 #define TOKENIZER_TRIM_PREFIX 0x20 /* but not what add_prefix_space put before the first one */
 #define TOKENIZER_EOS_ONCE 0x40	   /* a text that ends in the template's token gets none */
+#define TOKENIZER_TRIM_AGAIN 0x80  /* once more; likewise */
+#define TOKENIZER_TRIM_AGAIN_PREFIX 0x100
 /* Where a long text may be cut so that its parts give the same tokens as the whole. */
 #define TOKENIZER_CUT_SPACE 0x4 /* before a space between ASCII letters or digits */
 #define TOKENIZER_CUT_HAN 0x8	/* between two characters of U+4E00..U+9FFF */

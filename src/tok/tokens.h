@@ -10,22 +10,17 @@
 #include "base/arena.h"
 #include "tok/tokenizer.h"
 
-/* Not an added token: its string tells what it begins with. */
-#define SPACES_OF_VOCAB (-1)
-
 typedef struct Tokens
 {
 	int32_t	  *ids;
 	int32_t	  *pos, *len; /* characters of the original; not trimmed (TOKENIZER_TRIM) */
-	int32_t	  *spaces; /* whitespace that an added token begins with, SPACES_OF_VOCAB for others */
 	size_t	   room;
 	size_t	   first; /* of a ring: index of the oldest token that is kept */
 	size_t	   kept;
-	size_t	   n;			 /* all that were emitted */
-	size_t	   limit;		 /* no more than this are kept */
-	bool	   keep_last;	 /* the last ones rather than the first */
-	bool	   wants_spaces; /* else spaces is NULL */
-	bool	   wants_texts;	 /* else texts is NULL */
+	size_t	   n;			/* all that were emitted */
+	size_t	   limit;		/* no more than this are kept */
+	bool	   keep_last;	/* the last ones rather than the first */
+	bool	   wants_texts; /* else texts is NULL */
 	TokenText *texts;
 	TokenText  next_text;  /* of the token that is added next */
 	char	  *text_bytes; /* where texts are put, n_text_bytes of them are taken */
@@ -48,8 +43,7 @@ extern bool tokens_grow(Tokens *tokens, Arena *arena, Error *error);
 
 /* Adds a token that covers characters pos .. end - 1. */
 static inline bool
-tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end, int32_t spaces,
-		   Error *error)
+tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end, Error *error)
 {
 	size_t slot = tokens->kept;
 
@@ -87,8 +81,6 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 	tokens->len[slot] = (int32_t) (end - pos);
 	if (tokens->words)
 		tokens->words[slot] = tokens->next_word;
-	if (tokens->spaces)
-		tokens->spaces[slot] = spaces;
 	if (tokens->texts)
 	{
 		tokens->texts[slot] = tokens->next_text;
