@@ -70,6 +70,15 @@ SELECT infer.fill_mask('mlm', '[MASK]', targets => '{the,elephantine}');
 SELECT infer.fill_mask('mlm', '[MASK]', targets => '{""}');
 SELECT infer.fill_mask('qa', '[MASK]');
 
+-- a million characters: all of them are read, and the statement can be cancelled
+CREATE TABLE long_text AS SELECT repeat('Jim Henson was a nice puppet, and everybody in London knew. ', 16667) AS body;
+SELECT length(body) FROM long_text;
+SELECT max(pos + len) - 1 AS last FROM long_text, infer.tag('ner', body, 'first', 0, '{}');
+SET statement_timeout = '200ms';
+SELECT infer.answer('qa', 'Who was Jim Henson?', body) FROM long_text;
+RESET statement_timeout;
+DROP TABLE long_text;
+
 -- ordinary rows: in views, LATERAL and INSERT ... SELECT
 CREATE TABLE notes (id int PRIMARY KEY, body text);
 INSERT INTO notes VALUES (1, 'Mary Lennox left.'), (2, ''), (3, NULL), (4, 'The fox lives in London.');

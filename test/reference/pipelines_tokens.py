@@ -104,6 +104,22 @@ QUESTION = "Who was Jim Henson?"
 QUESTIONS = [QUESTION, "Where did he work?", "What is not easy, and who sang about it?", "?"]
 
 
+def with_shapes(f, model):
+    """RoCBert as its class is called: the pipeline leaves shapes and pronunciations out."""
+    tokens = [f.tokenizer.convert_ids_to_tokens(i) for i in range(len(f.tokenizer))]
+    shapes = torch.tensor([f.tokenizer._convert_token_to_shape_id(t) for t in tokens])
+    sounds = torch.tensor([f.tokenizer._convert_token_to_pronunciation_id(t) for t in tokens])
+    example = f.tokenizer("a", "b")
+    for i, shape, sound in zip(*(example[k] for k in ("input_ids", "input_shape_ids", "input_pronunciation_ids"))):
+        shapes[i], sounds[i] = shape, sound  # special tokens have others than their strings
+    original = model.forward
+
+    def forward(input_ids, **inputs):
+        return original(input_ids, input_shape_ids=shapes[input_ids], input_pronunciation_ids=sounds[input_ids], **inputs)
+
+    model.forward = forward
+
+
 def answer_rows(f, model, question, context, **options):
     pipeline = T.QuestionAnsweringPipeline(model=model, tokenizer=f.tokenizer, framework="pt")
     words = context.split() if not f.tokenizer.is_fast else None
@@ -134,6 +150,9 @@ def answer_case(f, name, question, context, rows="", **arguments):
 
 def answer_folder(name, family, tokenizer, chinese=False, rows="", windows=True, **options):
     f = Folder(name, family, "ForQuestionAnswering", tokenizer, rows=rows, sharp=options.pop("sharp", 6.0), **options)
+    if family == "roc_bert":
+        with_shapes(f, f.single)
+        with_shapes(f, f.double)
     for i, question in enumerate(QUESTIONS if f.tokenizer.is_fast else QUESTIONS[:3]):
         answer_case(f, f"plain-{i}", question, CONTEXT[:120])
     answer_case(f, "top-3", QUESTION, CONTEXT[:120], top_k=3)
@@ -168,6 +187,8 @@ def answers():
     answer_folder("answer-roberta-slow", "roberta-prelayernorm", "class-roberta-slow", use_fast=False, max_position_embeddings=386)
     answer_folder("answer-mega", "mega", "class-roberta-fast", rows="MG-57")
     answer_folder("answer-roformer", "roformer", "class-roformer-fast-of-vocab", use_fast=True, chinese=True, rows="RF-12 RF-57 RF-59")
+    answer_folder("answer-roc-bert", "roc_bert", "class-rocbert", chinese=True, rows="RB-21 RB-23", max_position_embeddings=386,
+                  note="with shapes and pronunciations, which the pipeline leaves out")
     answer_folder("answer-opt", "opt", "class-opt-fast", use_fast=True, rows="OP-41")
 
 
