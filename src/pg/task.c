@@ -18,18 +18,16 @@
 Datum
 task_run(const Task *task, FunctionCallInfo fcinfo)
 {
-	TaskCall *call;
+	TaskCall *call = task->prepare(fcinfo);
 
+	if (call != NULL)
+		work_run(&call->work);
 	if (task->returns_set)
 		InitMaterializedSRF(fcinfo, 0);
-	call = task->prepare(fcinfo);
-	if (call == NULL)
-	{
-		fcinfo->isnull = !task->returns_set;
-		return (Datum) 0;
-	}
-	work_run(&call->work);
-	return task->finish(fcinfo, call);
+	if (call != NULL)
+		return task->finish(fcinfo, call);
+	fcinfo->isnull = !task->returns_set;
+	return (Datum) 0;
 }
 
 void
