@@ -1,4 +1,4 @@
-"""Generating with OPT-125m, random weights, one sequence and eight: what bench/run's rows decode-1 and decode-8 ask.
+"""Generating with OPT-125m, random weights, 1, 8 and 32 sequences at once: what the rows decode-1 to decode-32 of bench/run ask.
 
 decoding.py make FOLDER writes the model for everybody; decoding.py serve PEER FOLDER THREADS is one of the others, a
 process that answers as peer.py does: {"batch": n, "tokens": n} gives {"seconds": ...} of generating so many tokens,
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 MODEL = "opt_125m"
-ROWS = {"decode-1": 1, "decode-8": 8}  # sequences side by side
+ROWS = {"decode-1": 1, "decode-8": 8, "decode-32": 32}  # sequences side by side
 PROMPT, TOKENS = 32, 64
 PEERS = ("torch", "ctranslate2", "ctranslate2-int8", "llama.cpp", "llama.cpp-int8")
 # who, the suffix of its models' names, their precision
@@ -102,7 +102,8 @@ class LlamaCpp:
         llama_cpp.llama_backend_init()
         model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_seq_max = 8 * (PROMPT + TOKENS + 32), 512, 8
+        most = max(ROWS.values())
+        params.n_ctx, params.n_batch, params.n_seq_max = most * (PROMPT + TOKENS + 32), most * PROMPT, most
         params.n_threads = params.n_threads_batch = threads
         self.model, self.context = model, llama_cpp.llama_init_from_model(model, params)
         self.n_vocab = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
