@@ -364,19 +364,31 @@ panel_up(int tokens)
 	return ((size_t) tokens + CACHE_PANEL - 1) / CACHE_PANEL * CACHE_PANEL;
 }
 
+/* Floats of one layer, in a page and in the rest. */
+static size_t
+page_layer_floats(const CacheLayout *layout, int page_tokens)
+{
+	return panel_up(page_tokens) * (size_t) layout->key_width +
+		   (size_t) page_tokens * (size_t) layout->value_width;
+}
+
+static size_t
+rest_layer_floats(const CacheLayout *layout, int source)
+{
+	return (size_t) source * (size_t) (layout->cross_key_width + layout->cross_value_width) +
+		   (size_t) layout->state;
+}
+
 size_t
 cache_page_floats(const CacheLayout *layout, int page_tokens)
 {
-	return (size_t) layout->n_layers * (panel_up(page_tokens) * (size_t) layout->key_width +
-										(size_t) page_tokens * (size_t) layout->value_width);
+	return (size_t) layout->n_layers * page_layer_floats(layout, page_tokens);
 }
 
 size_t
 cache_rest_floats(const CacheLayout *layout, int source)
 {
-	return (size_t) layout->n_layers *
-		   ((size_t) source * (size_t) (layout->cross_key_width + layout->cross_value_width) +
-			(size_t) layout->state);
+	return (size_t) layout->n_layers * rest_layer_floats(layout, source);
 }
 
 size_t
@@ -394,16 +406,16 @@ page_tokens(const Cache *cache)
 CacheLayer
 cache_layer(const CacheLayout *layout, const Cache *cache, int layer)
 {
-	size_t	   n_layers = (size_t) layout->n_layers, source = (size_t) cache->source;
-	size_t	   page = cache_page_floats(layout, page_tokens(cache));
-	size_t	   rest = cache_rest_floats(layout, cache->source) / n_layers * (size_t) layer;
+	int		   tokens = page_tokens(cache);
+	size_t	   source = (size_t) cache->source;
+	size_t	   page = cache->pages != NULL ? 0 : cache_page_floats(layout, tokens);
 	CacheLayer at;
 
-	at.keys = page / n_layers * (size_t) layer;
-	at.values = at.keys + panel_up(page_tokens(cache)) * (size_t) layout->key_width;
+	at.keys = page_layer_floats(layout, tokens) * (size_t) layer;
+	at.values = at.keys + panel_up(tokens) * (size_t) layout->key_width;
 	at.cross_keys = cache->data;
 	if (cache->data != NULL)
-		at.cross_keys += (cache->pages != NULL ? 0 : page) + rest;
+		at.cross_keys += page + rest_layer_floats(layout, cache->source) * (size_t) layer;
 	at.cross_values = at.cross_keys + source * (size_t) layout->cross_key_width;
 	at.state = at.cross_values + source * (size_t) layout->cross_value_width;
 	return at;
