@@ -118,3 +118,51 @@ DROP MATERIALIZED VIEW pf_view;
 DROP TABLE pf_docs, pf_new;
 DROP FUNCTION pf_explain;
 SELECT infer.drop_model('pf'), infer.drop_model('pf_tag');
+
+-- costs follow a model's size and the texts' width, rows the arguments
+SELECT infer.create_model('pf', :'tiny') IS NOT NULL AND infer.create_model('pf_tag', :'tag') IS NOT NULL AS created;
+CREATE TABLE pf_wide AS SELECT repeat('word ', 200) AS wide, 'word' AS narrow FROM generate_series(1, 100);
+ANALYZE pf_wide;
+CREATE FUNCTION pf_estimate(query text, what text) RETURNS numeric LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN plan -> 0 -> 'Plan' ->> what;
+END $$;
+SELECT pf_estimate($$SELECT infer.embed('pf', wide) FROM pf_wide$$, 'Total Cost') > 20 * pf_estimate($$SELECT infer.embed('pf', narrow) FROM pf_wide$$, 'Total Cost') AS by_width,
+       pf_estimate($$SELECT infer.embed('pf', narrow) FROM pf_wide$$, 'Total Cost') > 1.001 * pf_estimate($$SELECT narrow FROM pf_wide$$, 'Total Cost') AS costs;
+SELECT pf_estimate($$SELECT * FROM infer.embed_many('pf', '{a,b,c}')$$, 'Plan Rows') AS embed_many,
+       pf_estimate($$SELECT * FROM infer.tag('pf_tag', repeat('word ', 18))$$, 'Plan Rows') AS tag,
+       pf_estimate($$SELECT * FROM infer.zero_shot('pf', 'x', '{a,b,c,d}')$$, 'Plan Rows') AS zero_shot,
+       pf_estimate($$SELECT * FROM infer.rerank('pf', 'x', '{a,b,c,d}', 2)$$, 'Plan Rows') AS rerank;
+DROP TABLE pf_wide;
+DROP FUNCTION pf_estimate;
+SELECT infer.drop_model('pf'), infer.drop_model('pf_tag');
+
+-- rows that are classified when they come, all of a statement together
+\set class :srcdir '/test/reference/pipelines/classify-bert'
+SELECT infer.create_model('pf', :'class') IS NOT NULL AS created;
+CREATE TABLE pf_mail (id int PRIMARY KEY, "the body" text, label text);
+SELECT infer.classify_on_insert('pf_mail', 'the body', 'pf', 'label');
+SELECT infer.stat_reset();
+INSERT INTO pf_mail SELECT id, 'the cat of ' || id FROM generate_series(1, 20) AS id;
+COPY pf_mail (id, "the body") FROM STDIN;
+21	a dog
+22	\N
+23	the cat sat
+\.
+SELECT requests < 23 AS batched, items >= 22 AS computed FROM infer.stat_models WHERE name = 'pf';
+SELECT count(*), count(label), count(*) FILTER (WHERE label = infer.classify('pf', "the body")) AS same FROM pf_mail;
+INSERT INTO pf_mail VALUES (1, 'x') ON CONFLICT DO NOTHING;
+SELECT infer.classify_on_insert('pf_mail', 'the body', 'pf', 'label');
+SELECT infer.classify_on_insert('pf_mail', 'nothing', 'pf', 'label');
+SELECT infer.classify_on_insert('pg_class', 'relname', 'nobody', 'relname');
+SELECT infer.drop_classify_on_insert('pf_mail', 'label');
+INSERT INTO pf_mail VALUES (30, 'x');
+SELECT label IS NULL AS no_label FROM pf_mail WHERE id = 30;
+SELECT infer.drop_classify_on_insert('pf_mail', 'label');
+ALTER TABLE pf_mail DROP CONSTRAINT pf_mail_pkey;
+SELECT infer.classify_on_insert('pf_mail', 'the body', 'pf', 'label');
+DROP TABLE pf_mail;
+SELECT infer.drop_model('pf');

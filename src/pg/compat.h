@@ -11,6 +11,7 @@
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
+#include "utils/selfuncs.h"
 #include "utils/wait_event.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
@@ -71,5 +72,15 @@ compat_wait_event_set(int n_events)
 /* As libpq/libpq.h declares it, which can't be included without the headers of GSSAPI where PostgreSQL was built with
  * that. */
 extern bool pq_check_connection(void);
+
+static inline double
+compat_estimate_array_length(PlannerInfo *root, Node *array)
+{
+#if PG_VERSION_NUM >= 170000
+	return estimate_array_length(root, array);
+#else
+	return estimate_array_length(array);
+#endif
+}
 
 #endif

@@ -132,6 +132,44 @@ model_handle(const InferModel *model)
 	return entry->handle;
 }
 
+/* Sums up the matrices of an open image. */
+static void
+measure(const Image *image, ModelSize *size)
+{
+	size->n_labels = image_strings(image, "labels");
+	for (int i = 0; i < image->n_sections; i++)
+		if (image->sections[i].type == SECTION_MATRIX)
+		{
+			size->weights += (int64) image->sections[i].n * image->sections[i].k;
+			size->precision = image->sections[i].precision;
+		}
+}
+
+ModelSize *
+model_size(const InferModel *model)
+{
+	static HTAB *sizes;
+	HASHCTL		 control = {.keysize = IMAGE_DIGEST_BYTES, .entrysize = sizeof(ModelSize)};
+	ModelSize	*size;
+	Image		 image;
+	Error		 error;
+	bool		 found;
+
+	if (sizes == NULL)
+		sizes = hash_create("pg_infer model sizes", 16, &control, HASH_ELEM | HASH_BLOBS);
+	size = hash_search(sizes, model->digest, HASH_FIND, NULL);
+	if (size != NULL)
+		return size;
+	if (!image_open(&image, image_path(model->digest), &error))
+		return NULL;
+	size = hash_search(sizes, model->digest, HASH_ENTER, &found);
+	size->weights = 0;
+	size->precision = PRECISION_FP32;
+	measure(&image, size);
+	image_close(&image);
+	return size;
+}
+
 void
 require_weights(const ModelHandle *handle)
 {

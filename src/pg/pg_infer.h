@@ -35,6 +35,7 @@
  *	 generate.c	   generate, generate_many, generate_ids, generate_ids_many, generate_stream
  *	 generation_request.c  the payload of a request for generated text
  *	 generator.c   the part of an engine that generates
+ *	 support.c	   what the planner is told of calls
  *	 vector.c	   cosine_similarity, inner_product, l2_distance
  */
 #ifndef PG_INFER_H
@@ -203,6 +204,18 @@ extern const Model *handle_model(ModelHandle *handle);
 /* ERROR unless the model has weights, a tokenizer. */
 extern void require_weights(const ModelHandle *handle);
 extern void require_tokenizer(const ModelHandle *handle);
+
+/* What the planner asks of a model. */
+typedef struct ModelSize
+{
+	uint8	  digest[IMAGE_DIGEST_BYTES];
+	int64	  weights; /* in matrices: each is used for every token */
+	Precision precision;
+	int		  n_labels;
+} ModelSize;
+
+/* NULL where the image can't be opened; throws nothing. */
+extern ModelSize *model_size(const InferModel *model);
 
 /* Throws an error about a missing image: how to make it again. */
 extern void report_image_error(const Error *error, const char *model) __attribute__((noreturn));
