@@ -25,20 +25,34 @@ is_word_end(uint32_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0x202F;
 }
 
-/* The tokens of one word of a context; each has the whole word's position.  text has a byte of room before it. */
+/* The tokens of one word of a context, which is characters pos .. end - 1. */
 static bool
-add_word(AnswerSearch *search, Arena *scratch, char *text, size_t length, uint32_t pos,
+add_word(AnswerSearch *search, Arena *scratch, const char *text, size_t length, uint32_t pos,
 		 uint32_t end, const EncodeOptions *options, Error *error)
 {
-	Tokens tokens = {.limit = SIZE_MAX};
+	Tokens	tokens = {.limit = SIZE_MAX};
+	Tokens *context = &search->context;
 
 	arena_reset(scratch);
 	if (!tokenizer_tokens(search->tokenizer, scratch, text, length, options, &tokens, error))
 		return false;
+	if ((size_t) context->next_word == search->word_room)
+	{
+		size_t		room = search->word_room ? search->word_room * 2 : 256;
+		AnswerWord *words = arena_alloc_raw(search->arena, room, sizeof *words);
+
+		if (words == NULL)
+			return error_set(error, ERR_MEMORY, "out of memory for %zu words", room);
+		if (context->next_word > 0)
+			memcpy(words, search->words, (size_t) context->next_word * sizeof *words);
+		search->words = words;
+		search->word_room = room;
+	}
+	search->words[context->next_word] = (AnswerWord){(int32_t) pos, (int32_t) end};
 	for (size_t i = 0; i < tokens.kept; i++)
-		if (!tokens_add(&search->context, search->arena, tokens.ids[i], pos, end, error))
+		if (!tokens_add(context, search->arena, tokens.ids[i], pos, end, error))
 			return false;
-	search->context.next_word++;
+	context->next_word++;
 	return true;
 }
 
@@ -256,10 +270,17 @@ keep_span(AnswerSearch *search, AnswerSpan span, Error *error)
 
 /* Tokens start .. end with the rest of their words, as far as the window has it. */
 static AnswerSpan
-span_of(const Encoding *window, int start, int end, double score)
+span_of(const AnswerSearch *search, const Encoding *window, int start, int end, double score)
 {
 	int first = start, last = end;
 
+	if (search->words)
+	{
+		int32_t pos = search->words[window->words[start]].pos;
+
+		return (AnswerSpan){
+			.score = score, .pos = pos, .len = search->words[window->words[end]].end - pos};
+	}
 	while (first > 0 && window->sequence[first - 1] == 2 &&
 		   window->words[first - 1] == window->words[start])
 		first--;
@@ -299,7 +320,7 @@ answer_add(AnswerSearch *search, const Encoding *window, const float *logits, Er
 
 			if (window->sequence[end] == 2 && score > 0.0 &&
 				(search->n < (size_t) search->options.top_k || score > search->spans[0].score))
-				ok = keep_span(search, span_of(window, start, end, score), error);
+				ok = keep_span(search, span_of(search, window, start, end, score), error);
 		}
 	}
 	free(starts);

@@ -16,6 +16,12 @@ typedef struct AnswerSpan
 	size_t	order;	  /* as found */
 } AnswerSpan;
 
+/* A word of a context: characters pos .. end - 1. */
+typedef struct AnswerWord
+{
+	int32_t pos, end;
+} AnswerWord;
+
 typedef struct AnswerOptions
 {
 	int top_k;			  /* spans to keep, at least 1 */
@@ -32,6 +38,8 @@ typedef struct AnswerSearch
 	AnswerOptions	 options;
 	Arena			*arena;
 	Tokens			 question, context;
+	AnswerWord		*words; /* (context.next_word) of a slow tokenizer; else NULL */
+	size_t			 word_room;
 	Windows			 windows;
 	double			 null_score; /* of "no answer", the least of all windows */
 	AnswerSpan		*spans; /* (n): a heap, the worst first; after answer_finish the best first */
