@@ -117,6 +117,25 @@ utf8_refuses_malformed(void **state)
 	}
 }
 
+/* From any character to any other. */
+static void
+utf8_seeks_both_ways(void **state)
+{
+	static const char	text[] = "aé你😀b";
+	static const size_t bytes[] = {0, 1, 3, 6, 10, 11};
+	Utf8Cursor			cursor = {.text = text, .length = strlen(text)};
+
+	for (size_t from = 0; from < 6; from++)
+		for (size_t to = 0; to < 6; to++)
+		{
+			assert_int_equal(utf8_seek(&cursor, from), bytes[from]);
+			assert_int_equal(utf8_seek(&cursor, to), bytes[to]);
+		}
+	assert_int_equal(utf8_seek(&cursor, 100), strlen(text));
+	assert_int_equal(cursor.character, 5);
+	assert_int_equal(utf8_seek(&cursor, 1), 1);
+}
+
 static void
 files_are_read_within_limits(void **state)
 {
@@ -162,6 +181,7 @@ main(void)
 		cmocka_unit_test(arena_refuses_overflow_and_cap),
 		cmocka_unit_test(utf8_walks_what_it_wrote),
 		cmocka_unit_test(utf8_refuses_malformed),
+		cmocka_unit_test(utf8_seeks_both_ways),
 		cmocka_unit_test(files_are_read_within_limits),
 	};
 
