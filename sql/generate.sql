@@ -70,6 +70,15 @@ FROM generate_series(1, 3) AS s;
 SELECT infer.generate('writer', 'x', 9, choices => '{a}', json_schema => '{"type": "null"}');
 SELECT infer.generate('writer', 'x', 9, choices => '{a}', stop => '{b}');
 
+CREATE TYPE pg_temp.mood AS ENUM ('good', 'rather bad');
+CREATE TYPE pg_temp.place AS (x integer, mood pg_temp.mood, tags text[]);
+SELECT infer.generate_enum('writer', 'Today', NULL::pg_temp.mood, 12) IN ('good', 'rather bad') AS label,
+       pg_typeof(infer.generate_enum('writer', 'Today', NULL::pg_temp.mood, 12, temperature => 1, seed => 5))::text ~ 'mood' AS type,
+       infer.generate_enum('writer', NULL, NULL::pg_temp.mood) IS NULL AS no_prompt;
+SELECT (p).x IS NOT NULL AS x, (p).mood IS NOT NULL AS mood FROM infer.generate_row('writer', 'Where?', NULL::pg_temp.place, 60, temperature => 1) AS p;
+SELECT infer.generate_row('writer', 'Where?', NULL::integer);
+SELECT infer.generate_enum('writer', 'Today', NULL::pg_temp.mood, 1);
+
 -- streams: row after row, until nobody wants more
 SELECT (infer.generate_stream('writer', 'Once', 50)).ord LIMIT 3;
 BEGIN;

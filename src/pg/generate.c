@@ -1,5 +1,6 @@
 /*
- * generate.c: generate, generate_many, generate_ids, generate_ids_many, generate_stream.
+ * generate.c: generate, generate_many, generate_enum, generate_row, generate_ids, generate_ids_many,
+ * generate_stream.
  *
  * Prompts are tokenized and options checked here, so that a bad call never reaches an engine; what an engine
  * generates comes back as ids, which become text here.  A stream holds its request from row to row, until it
@@ -12,9 +13,13 @@
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "pg/generation_request.h"
@@ -669,6 +674,88 @@ Datum
 infer_generate_ids_many(PG_FUNCTION_ARGS)
 {
 	return generate_rows(fcinfo, true);
+}
+
+/* ---- values of a type ---- */
+
+/* The arguments of generate_enum and generate_row, which have no others' place for stop, choices and json_schema. */
+enum
+{
+	ARG_TYPE = ARG_PROMPT + 1, /* a NULL that has it */
+	ARG_TYPED_OPTIONS,		   /* from max_new_tokens on */
+	ARG_TYPED_BAD_WORDS = ARG_TYPED_OPTIONS + ARG_STOP - ARG_MAX_NEW_TOKENS,
+	ARG_TYPED_SEED,
+	ARG_TYPED_ADD_SPECIAL_TOKENS,
+	ARG_TYPED_TRUNCATE
+};
+
+/* The text of a value of the third argument's type, which the output is kept to; NULL is the result where it is
+ * NULL. */
+static char *
+typed_output(FunctionCallInfo fcinfo, const Grammar *grammar)
+{
+	LOCAL_FCINFO(inner, ARG_TRUNCATE + 1);
+	GenerateCall call;
+	Request		*request;
+	text		*output;
+
+	InitFunctionCallInfoData(*inner, fcinfo->flinfo, ARG_TRUNCATE + 1, fcinfo->fncollation, NULL,
+							 NULL);
+	for (int i = 0; i <= ARG_TRUNCATE; i++)
+		inner->args[i] = (NullableDatum){.isnull = true};
+	for (int i = ARG_MODEL; i <= ARG_PROMPT; i++)
+		inner->args[i] = fcinfo->args[i];
+	for (int i = ARG_MAX_NEW_TOKENS; i < ARG_STOP; i++)
+		inner->args[i] = fcinfo->args[ARG_TYPED_OPTIONS + i - ARG_MAX_NEW_TOKENS];
+	inner->args[ARG_BAD_WORDS] = fcinfo->args[ARG_TYPED_BAD_WORDS];
+	inner->args[ARG_SEED] = fcinfo->args[ARG_TYPED_SEED];
+	inner->args[ARG_ADD_SPECIAL_TOKENS] = fcinfo->args[ARG_TYPED_ADD_SPECIAL_TOKENS];
+	inner->args[ARG_TRUNCATE] = fcinfo->args[ARG_TYPED_TRUNCATE];
+	if (!text_arguments(&call, inner))
+		return NULL;
+	set_grammar(&call, grammar);
+	request = submit(&call);
+	request_wait(request);
+	output = output_text(&call, ((GenerationPayload *) request_payload(request))->outputs);
+	request_end(request);
+	return text_to_cstring(output);
+}
+
+PG_FUNCTION_INFO_V1(infer_generate_enum);
+Datum
+infer_generate_enum(PG_FUNCTION_ARGS)
+{
+	Oid	  type = get_fn_expr_argtype(fcinfo->flinfo, ARG_TYPE), input, parameter;
+	char *label = typed_output(fcinfo, grammar_from_enum(type));
+
+	if (label == NULL)
+		PG_RETURN_NULL();
+	getTypeInputInfo(type, &input, &parameter);
+	PG_RETURN_DATUM(OidInputFunctionCall(input, label, parameter, -1));
+}
+
+PG_FUNCTION_INFO_V1(infer_generate_row);
+Datum
+infer_generate_row(PG_FUNCTION_ARGS)
+{
+	Oid		 type = get_fn_expr_argtype(fcinfo->flinfo, ARG_TYPE);
+	char	*json = typed_output(fcinfo, grammar_from_row(type, -1));
+	FmgrInfo populate;
+	List	*arguments;
+	LOCAL_FCINFO(inner, 2);
+
+	if (json == NULL)
+		PG_RETURN_NULL();
+	arguments = list_make2(makeNullConst(type, -1, InvalidOid),
+						   makeNullConst(JSONBOID, -1, InvalidOid)); /* for their types */
+	fmgr_info(F_JSONB_POPULATE_RECORD, &populate);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_JSONB_POPULATE_RECORD, type, arguments, InvalidOid,
+											 InvalidOid, COERCE_EXPLICIT_CALL),
+					   &populate);
+	InitFunctionCallInfoData(*inner, &populate, 2, InvalidOid, NULL, NULL);
+	inner->args[0] = (NullableDatum){.isnull = true};
+	inner->args[1] = (NullableDatum){.value = DirectFunctionCall1(jsonb_in, CStringGetDatum(json))};
+	PG_RETURN_DATUM(FunctionCallInvoke(inner));
 }
 
 /* ---- streams ---- */

@@ -32,7 +32,7 @@
  *	 choose.c	   choose, choose_scores
  *	 likelihood.c  log_likelihood, perplexity, token_logprobs
  *	 forward.c	   forward
- *	 generate.c	   generate, generate_many, generate_ids, generate_ids_many, generate_stream
+ *	 generate.c	   generate, generate_many, generate_enum, generate_row, generate_ids, generate_ids_many, generate_stream
  *	 generation_request.c  the payload of a request for generated text
  *	 generator.c   the part of an engine that generates
  *	 support.c	   what the planner is told of calls

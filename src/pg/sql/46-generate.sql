@@ -29,6 +29,32 @@ COMMENT ON FUNCTION infer.generate_many(infer.model, text, integer, integer, rea
                                         text[], text[], text[], jsonb, bigint, boolean, text, integer)
     IS 'several ways in which a text goes on: the best beams with their scores, or drawn ones with their log-probabilities';
 
+CREATE FUNCTION infer.generate_enum(model infer.model, prompt text, type anyenum,
+                                    max_new_tokens integer DEFAULT 64, min_new_tokens integer DEFAULT 0,
+                                    temperature real DEFAULT 0, top_k integer DEFAULT 0, top_p real DEFAULT 1, typical_p real DEFAULT 1,
+                                    repetition_penalty real DEFAULT 1, no_repeat_ngram_size integer DEFAULT 0,
+                                    num_beams integer DEFAULT 1, length_penalty real DEFAULT 1, early_stopping text DEFAULT 'false',
+                                    bad_words text[] DEFAULT NULL, seed bigint DEFAULT 0, add_special_tokens boolean DEFAULT true,
+                                    truncate text DEFAULT NULL)
+    RETURNS anyenum
+    LANGUAGE c STABLE PARALLEL SAFE COST 5000000 AS 'MODULE_PATHNAME', 'infer_generate_enum';
+COMMENT ON FUNCTION infer.generate_enum(infer.model, text, anyenum, integer, integer, real, integer, real, real, real, integer, integer, real, text,
+                                        text[], bigint, boolean, text)
+    IS 'a label of an enum type, whose type a NULL has: NULL::mood';
+
+CREATE FUNCTION infer.generate_row(model infer.model, prompt text, type anyelement,
+                                   max_new_tokens integer DEFAULT 64, min_new_tokens integer DEFAULT 0,
+                                   temperature real DEFAULT 0, top_k integer DEFAULT 0, top_p real DEFAULT 1, typical_p real DEFAULT 1,
+                                   repetition_penalty real DEFAULT 1, no_repeat_ngram_size integer DEFAULT 0,
+                                   num_beams integer DEFAULT 1, length_penalty real DEFAULT 1, early_stopping text DEFAULT 'false',
+                                   bad_words text[] DEFAULT NULL, seed bigint DEFAULT 0, add_special_tokens boolean DEFAULT true,
+                                   truncate text DEFAULT NULL)
+    RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE COST 5000000 AS 'MODULE_PATHNAME', 'infer_generate_row';
+COMMENT ON FUNCTION infer.generate_row(infer.model, text, anyelement, integer, integer, real, integer, real, real, real, integer, integer, real, text,
+                                       text[], bigint, boolean, text)
+    IS 'a value of a composite type, whose type a NULL has: NULL::mytype; its fields are generated as JSON';
+
 CREATE FUNCTION infer.generate_stream(model infer.model, prompt text,
                                       max_new_tokens integer DEFAULT 64, min_new_tokens integer DEFAULT 0,
                                       temperature real DEFAULT 0, top_k integer DEFAULT 0, top_p real DEFAULT 1, typical_p real DEFAULT 1,
