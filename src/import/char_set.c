@@ -199,11 +199,31 @@ static const char *const posix_names[POSIX_CLASSES] = {
 	"alnum", "alpha", "any",   "ascii", "assigned", "blank", "cntrl", "digit",
 	"graph", "lower", "print", "punct", "space",	"upper", "word",  "xdigit"};
 
+/* Characters that got a property after Unicode 14: they are alphabetic, or small letters and cased. */
+static bool
+is_newer(uint32_t c, int property)
+{
+	switch (property)
+	{
+		case UCHAR_ALPHABETIC:
+			return c == 0xF82 || c == 0xF83 || c == 0x11080 || c == 0x11081;
+		case UCHAR_LOWERCASE:
+		case UCHAR_CASED:
+			return c == 0x10FC || (c >= 0xA7F2 && c <= 0xA7F4) || c == 0xAB69;
+	}
+	return false;
+}
+
+/* Some properties are those of unassigned characters too. */
 static bool
 has_binary(uint32_t character, int property)
 {
-	return unicode_assigned(character, VERSION) &&
-		   u_hasBinaryProperty((UChar32) character, (UProperty) property);
+	if (!unicode_assigned(character, VERSION) && property != UCHAR_EXTENDED_PICTOGRAPHIC &&
+		property != UCHAR_DEFAULT_IGNORABLE_CODE_POINT &&
+		property != UCHAR_NONCHARACTER_CODE_POINT && property != UCHAR_PATTERN_SYNTAX)
+		return false;
+	return u_hasBinaryProperty((UChar32) character, (UProperty) property) &&
+		   !is_newer(character, property);
 }
 
 static bool
@@ -250,7 +270,7 @@ is_posix(uint32_t character, int property)
 		case POSIX_PRINT:
 			return strcmp(category, "Zs") == 0 || is_posix(character, POSIX_GRAPH);
 		case POSIX_PUNCT:
-			return category[0] == 'P' || (character < 0x80 && category[0] == 'S');
+			return category[0] == 'P';
 		case POSIX_SPACE:
 			return space;
 		case POSIX_UPPER:

@@ -889,6 +889,18 @@ named_reference(Parser *parser)
 	return back_reference(parser, number);
 }
 
+/* What \w is outside of brackets, and on both sides of \b: some fractions and exponents of Latin-1, too. */
+static const CharSet *
+word_set(Parser *parser)
+{
+	static const uint32_t numbers[] = {0xB2, 0xB3, 0xB9, 0xBC, 0xBD, 0xBE};
+	const CharSet		 *set = named_set(parser, "word", 4);
+
+	for (size_t i = 0; set && i < sizeof numbers / sizeof *numbers; i++)
+		set = join(parser, set, one(parser, numbers[i]));
+	return set;
+}
+
 /* Escapes that are no single character; *done is false for the others. */
 static RegexNode *
 special_escape(Parser *parser, char letter, bool *done)
@@ -917,6 +929,10 @@ special_escape(Parser *parser, char letter, bool *done)
 			return set_node(parser, dot(parser, false));
 		case 'O':
 			return set_node(parser, dot(parser, true));
+		case 'w':
+			return set_node(parser, word_set(parser));
+		case 'W':
+			return set_node(parser, complement(parser, word_set(parser), true));
 		case 'k':
 			return named_reference(parser);
 		case 'K':
@@ -1169,7 +1185,7 @@ regex_parse(Arena *arena, const Node *at, const char *pattern, size_t length, Re
 	if (parser->highest_backref > n_groups)
 		return malformed(parser, "a reference to a group that there is not") != NULL;
 	tree->n_groups = parser->highest_backref > 0 ? n_groups : 0;
-	tree->characters = named_set(parser, "word", 4);
+	tree->characters = word_set(parser);
 	return tree->characters != NULL;
 }
 
