@@ -1,6 +1,6 @@
 -- What the planner is told of calls.
 
-CREATE FUNCTION infer.planner_support(internal) RETURNS internal
+CREATE FUNCTION infer.planner_support(request internal) RETURNS internal
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'infer_planner_support';
 COMMENT ON FUNCTION infer.planner_support(internal) IS 'tells the planner what calls cost and how many rows they give';
 
