@@ -122,7 +122,9 @@ weigh_run(Jieba *jieba, Run *run, const char *bytes, size_t length)
 			int32_t weight = trie_value(jieba->trie, state);
 			double	sum;
 
-			if (weight < 0 || (size_t) weight >= jieba->n_weights)
+			/* A damaged dictionary may have words that end within a character. */
+			if (weight < 0 || (size_t) weight >= jieba->n_weights ||
+				(at < length && ((uint8_t) bytes[at] & 0xC0) == 0x80))
 				continue;
 			sum = jieba->weights[weight] + sums[at % RING];
 			if (sum >= best)
