@@ -151,6 +151,20 @@ read_merge(TokenizerBuild *build, const Node *node, Merges *merges, Error *error
 	return add_merge(build, node, merges, &left, &right, error);
 }
 
+/* Whether a character may become no token at all. */
+static bool
+leaves_out(const TokenizerBuild *build, const BpeTable *table)
+{
+	const ComponentRecord *record = &build->components[STAGE_MODEL][0].record;
+
+	if (record->args[0] >= 0)
+		return false;
+	for (int i = 0; i < 256; i++)
+		if (!(record->flags & BPE_BYTE_FALLBACK) || table->byte_ids[i] < 0)
+			return true;
+	return false;
+}
+
 static bool
 finish_bpe(TokenizerBuild *build, Error *error)
 {
@@ -158,8 +172,11 @@ finish_bpe(TokenizerBuild *build, Error *error)
 	uint32_t *whole =
 		(uint32_t *) (void *) ((char *) (table->slots + table->n_slots) + table->n_user);
 
-	return mark_whole_tokens(build, whole, table->n_whole_words, error) &&
-		   (table->n_prefix + table->n_suffix > 0 || cut_by_model(build, error));
+	if (!mark_whole_tokens(build, whole, table->n_whole_words, error))
+		return false;
+	/* Where characters are left out, positions lag from there to the end of the piece. */
+	return table->n_prefix + table->n_suffix > 0 || leaves_out(build, table) ||
+		   cut_by_model(build, error);
 }
 
 /* The model over a vocabulary that is there already. */

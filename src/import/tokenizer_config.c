@@ -21,7 +21,7 @@ typedef struct ClassEntry
 	const char *model_type;
 	TokenizerClass class;
 	const char *special[SPECIAL_TOKENS]; /* defaults, in the order of SpecialToken */
-	bool		own_mask;				 /* it takes the spaces before it */
+	uint32_t	own;					 /* OWN_* */
 } ClassEntry;
 
 #define BERT_SPECIAL                                                                               \
@@ -55,65 +55,65 @@ typedef struct ClassEntry
 	}
 
 static const ClassEntry classes[] = {
-	{"Bert", "bert", CLASS_BERT, BERT_SPECIAL, false},
-	{"ConvBert", "convbert", CLASS_BERT, BERT_SPECIAL, false},
-	{"DistilBert", "distilbert", CLASS_BERT, BERT_SPECIAL, false},
-	{"Electra", "electra", CLASS_BERT, BERT_SPECIAL, false},
-	{"LayoutLM", "layoutlm", CLASS_BERT, BERT_SPECIAL, false},
-	{"Lxmert", "lxmert", CLASS_BERT, BERT_SPECIAL, false},
-	{"MobileBert", "mobilebert", CLASS_BERT, BERT_SPECIAL, false},
-	{"SqueezeBert", "squeezebert", CLASS_BERT, BERT_SPECIAL, false},
-	{"RoCBert", "roc_bert", CLASS_ROCBERT, BERT_SPECIAL, false},
-	{"RoFormer", "roformer", CLASS_ROFORMER, BERT_SPECIAL, false},
-	{"GPT2", "gpt2", CLASS_GPT2, GPT2_SPECIAL, false},
-	{"GPT2", "opt", CLASS_GPT2, GPT2_SPECIAL, false},
-	{"Roberta", "roberta", CLASS_ROBERTA, ROBERTA_SPECIAL, true},
-	{"Roberta", "roberta-prelayernorm", CLASS_ROBERTA, ROBERTA_SPECIAL, true},
-	{"Roberta", "mega", CLASS_ROBERTA, ROBERTA_SPECIAL, true},
-	{"Bart", "bart", CLASS_ROBERTA, ROBERTA_SPECIAL, true},
-	{"Longformer", "longformer", CLASS_ROBERTA, ROBERTA_SPECIAL, true},
-	{"T5", "t5", CLASS_T5, T5_SPECIAL, false},
-	{"T5", "mt5", CLASS_T5, T5_SPECIAL, false},
-	{"T5", "umt5", CLASS_T5, T5_SPECIAL, false},
-	{"T5", "longt5", CLASS_T5, T5_SPECIAL, false},
-	{"T5", "switch_transformers", CLASS_T5, T5_SPECIAL, false},
-	{"XLMRoberta", "xlm-roberta", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, true},
-	{"XLMRoberta", "xlm-roberta-xl", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, true},
-	{"XLMRoberta", "xmod", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, true},
-	{"Albert", "albert", CLASS_ALBERT, ALBERT_SPECIAL, true},
-	{"Llama", "llama", CLASS_LLAMA, LLAMA_SPECIAL, false},
-	{"Llama", "mistral", CLASS_LLAMA, LLAMA_SPECIAL, false},
-	{"Llama", "mixtral", CLASS_LLAMA, LLAMA_SPECIAL, false},
-	{"Camembert", "camembert", CLASS_CAMEMBERT, ROBERTA_SPECIAL, true},
+	{"Bert", "bert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"ConvBert", "convbert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"DistilBert", "distilbert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"Electra", "electra", CLASS_BERT, BERT_SPECIAL, 0},
+	{"LayoutLM", "layoutlm", CLASS_BERT, BERT_SPECIAL, 0},
+	{"Lxmert", "lxmert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"MobileBert", "mobilebert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"SqueezeBert", "squeezebert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"RoCBert", "roc_bert", CLASS_ROCBERT, BERT_SPECIAL, 0},
+	{"RoFormer", "roformer", CLASS_ROFORMER, BERT_SPECIAL, 0},
+	{"GPT2", "gpt2", CLASS_GPT2, GPT2_SPECIAL, 0},
+	{"GPT2", "opt", CLASS_GPT2, GPT2_SPECIAL, 0},
+	{"Roberta", "roberta", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"Roberta", "roberta-prelayernorm", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"Roberta", "mega", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"Bart", "bart", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"Longformer", "longformer", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"T5", "t5", CLASS_T5, T5_SPECIAL, 0},
+	{"T5", "mt5", CLASS_T5, T5_SPECIAL, 0},
+	{"T5", "umt5", CLASS_T5, T5_SPECIAL, 0},
+	{"T5", "longt5", CLASS_T5, T5_SPECIAL, 0},
+	{"T5", "switch_transformers", CLASS_T5, T5_SPECIAL, 0},
+	{"XLMRoberta", "xlm-roberta", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"XLMRoberta", "xlm-roberta-xl", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"XLMRoberta", "xmod", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"Albert", "albert", CLASS_ALBERT, ALBERT_SPECIAL, OWN_MASK},
+	{"Llama", "llama", CLASS_LLAMA, LLAMA_SPECIAL, 0},
+	{"Llama", "mistral", CLASS_LLAMA, LLAMA_SPECIAL, 0},
+	{"Llama", "mixtral", CLASS_LLAMA, LLAMA_SPECIAL, 0},
+	{"Camembert", "camembert", CLASS_CAMEMBERT, ROBERTA_SPECIAL, OWN_MASK},
 	{"XLNet",
 	 "xlnet",
 	 CLASS_XLNET,
 	 {"<unk>", "<cls>", "<sep>", "<pad>", "<mask>", "<s>", "</s>"},
-	 true},
+	 OWN_MASK},
 	{"DebertaV2",
 	 "deberta-v2",
 	 CLASS_DEBERTA_V2,
 	 {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "[CLS]", "[SEP]"},
-	 false},
+	 OWN_UNK},
 	{"BigBird",
 	 "big_bird",
 	 CLASS_BIG_BIRD,
 	 {"<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]", "<s>", "</s>"},
-	 true},
+	 OWN_MASK | OWN_ALL},
 	{"Pegasus",
 	 "pegasus",
 	 CLASS_PEGASUS,
 	 {"<unk>", NULL, NULL, "<pad>", "<mask_2>", NULL, "</s>"},
-	 false},
+	 0},
 	{"Pegasus",
 	 "bigbird_pegasus",
 	 CLASS_PEGASUS,
 	 {"<unk>", NULL, NULL, "<pad>", "<mask_2>", NULL, "</s>"},
-	 false},
-	{"MBart", "mbart", CLASS_MBART, ROBERTA_SPECIAL, true},
+	 0},
+	{"MBart", "mbart", CLASS_MBART, ROBERTA_SPECIAL, OWN_MASK},
 };
 
-static const ClassEntry generic = {"PreTrained", NULL, CLASS_GENERIC, {NULL}, false};
+static const ClassEntry generic = {"PreTrained", NULL, CLASS_GENERIC, {NULL}, 0};
 
 static const char *const special_keys[SPECIAL_TOKENS] = {
 	"unk_token", "cls_token", "sep_token", "pad_token", "mask_token", "bos_token", "eos_token"};
@@ -353,7 +353,7 @@ tokenizer_config_load(TokenizerConfig *config, const char *directory,
 		return false;
 	config->class = entry->class;
 	config->defaults = entry->special;
-	config->own_mask = entry->own_mask;
+	config->own = entry->own;
 	return read_options(config, options, error) && gather_additional(config, error);
 }
 
@@ -506,7 +506,8 @@ add_special(TokenizerBuild *build, const Node *node, const BuildAdded *added, bo
 }
 
 static bool
-add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *error)
+add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, bool converted,
+				   Error *error)
 {
 	bool   found;
 	size_t n;
@@ -517,7 +518,8 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 		const char	*fallback = config->defaults[kind];
 		BuildAdded	 added = {.id = -1, .special = true};
 		Node		 node;
-		bool		 own;
+		uint32_t	 own;
+		bool		 made;
 
 		if (!find_special(config, special_keys[kind], &node, &found, error))
 			return false;
@@ -532,9 +534,12 @@ add_special_tokens(const TokenizerConfig *config, TokenizerBuild *build, Error *
 			return false;
 		if (added.content.length == 0)
 			continue;
-		own = kind == SPECIAL_MASK && config->own_mask && (!found || json_is_string(node.value));
-		added.lstrip |= own;
-		if (!add_special(build, &node, &added, own && !found, error))
+		own = !found || json_is_string(node.value) ? config->own : 0;
+		added.lstrip |= kind == SPECIAL_MASK && (own & OWN_MASK);
+		added.normalized |=
+			converted && ((own & OWN_ALL) || (kind == SPECIAL_UNK && (own & OWN_UNK)));
+		made = !found && ((own & OWN_ALL) || (kind == SPECIAL_MASK && (own & OWN_MASK)));
+		if (!add_special(build, &node, &added, made, error))
 			return false;
 		build->special[kind] =
 			(BuildString){arena_strndup(build->arena, added.content.bytes, added.content.length),
@@ -574,7 +579,7 @@ tokenizer_config_apply(const TokenizerConfig *config, TokenizerBuild *build,
 	else if ((config->added_tokens.value && !add_legacy(config, build, error)) ||
 			 (tokenizer_json->value && !compile_added_tokens(build, tokenizer_json, error)))
 		return false;
-	return add_special_tokens(config, build, error);
+	return add_special_tokens(config, build, !tokenizer_json->value, error);
 }
 
 bool

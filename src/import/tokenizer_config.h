@@ -27,6 +27,12 @@ typedef enum TokenizerClass
 	CLASS_MBART
 } TokenizerClass;
 
+/* What a class makes of special tokens that are strings: its mask takes the spaces before it; where it converts a
+ * slow tokenizer, the unknown token, or all of them, are found in normalized text. */
+#define OWN_MASK 0x1
+#define OWN_UNK 0x2
+#define OWN_ALL 0x4
+
 /* The files of a directory that configure its tokenizer.  Owns the documents. */
 typedef struct TokenizerConfig
 {
@@ -37,7 +43,7 @@ typedef struct TokenizerConfig
 	TokenizerClass class;
 	const char		  *class_name; /* as the files have it; "" when they have none */
 	const char *const *defaults;   /* the class's special tokens, SPECIAL_TOKENS of them */
-	bool			   own_mask;   /* the class makes a mask that takes the spaces before it */
+	uint32_t		   own;		   /* OWN_* */
 	Node			   additional; /* additional_special_tokens, the class's own included */
 
 	bool do_lower_case, do_basic_tokenize, tokenize_chinese_chars;

@@ -66,15 +66,19 @@ put_vocabulary(Slow *slow)
 		slow->names = (SpmNames){0};
 	else if (!spm_names(slow->spm, slow->build->arena, &slow->names, slow->error))
 		return false;
+	/* The slow class gives its mask an id like any other added token. */
+	if (slow->spm->class->layout == SPM_CAMEMBERT)
+		slow->names.n_behind = 0;
 	for (size_t i = 0; i < slow->names.n_before; i++)
 		if (!put_token(slow, &slow->names.before[i], (int32_t) i))
 			return false;
-	for (size_t i = slow->names.first; i < model->n; i++)
-		if (!put_token(slow, &model->pieces[i].text, piece_id(slow, i)))
-			return false;
+	/* A piece of the same string is hidden. */
 	n = model->n > slow->names.first ? model->n : slow->names.first;
 	for (size_t i = 0; i < slow->names.n_behind; i++)
 		if (!put_token(slow, &slow->names.behind[i], piece_id(slow, n + i)))
+			return false;
+	for (size_t i = slow->names.first; i < model->n; i++)
+		if (!put_token(slow, &model->pieces[i].text, piece_id(slow, i)))
 			return false;
 	switch (slow->spm->class->layout)
 	{
@@ -481,6 +485,7 @@ add_decoder(Slow *slow)
 			record.flags |= DECODE_ADDED_APART | DECODE_KEEP_EMPTY;
 			break;
 		case CLASS_XLM_ROBERTA:
+		case CLASS_MBART:
 			record.args[0] = STYLE_JOIN;
 			break;
 		default:

@@ -51,7 +51,8 @@ typedef enum DecodeKind
 	DECODE_TEXT,
 	DECODE_CONTROL, /* nothing */
 	DECODE_UNKNOWN, /* the unknown token's surface */
-	DECODE_BYTE
+	DECODE_BYTE,
+	DECODE_AS_IS /* no token: marks stay */
 } DecodeKind;
 
 /* The decoder's table: this; uint8_t kinds[n_kinds], by id; the surface. */

@@ -13,6 +13,9 @@
 #define MARK "\xE2\x96\x81"
 #define N_MARK 3
 
+/* The id of a fragment that is no token any more. */
+#define UNKNOWN_TEXT (-2)
+
 /* A growing text. */
 typedef struct Buffer
 {
@@ -84,6 +87,8 @@ kind_of(const Component *component, const Fragment *fragment)
 {
 	const DecodeTable *table = table_of(component);
 
+	if (fragment->id == UNKNOWN_TEXT)
+		return DECODE_AS_IS;
 	return fragment->id >= 0 && (uint32_t) fragment->id < table->n_kinds
 			   ? ((const uint8_t *) (table + 1))[fragment->id]
 			   : DECODE_TEXT;
@@ -140,7 +145,9 @@ put_decoded(const Component *component, Buffer *buffer, const Fragment *fragment
 		if (seen || buffer->length > begin)
 			at_beginning = false;
 		seen = false;
-		if (kind == DECODE_CONTROL)
+		if (kind == DECODE_AS_IS && !put(buffer, text, length))
+			return false;
+		if (kind == DECODE_CONTROL || kind == DECODE_AS_IS)
 			continue;
 		if (kind == DECODE_UNKNOWN)
 		{
@@ -225,6 +232,7 @@ put_tokens(const Component *component, Buffer *buffer, Fragment *fragments, size
 {
 	SentencePieceStyle style = (SentencePieceStyle) component->record->args[0];
 	size_t			   begin = buffer->length;
+	bool			   cut = false;
 
 	for (bool more = style == STYLE_T5 || style == STYLE_LLAMA;
 		 more && fragments[0].length >= N_MARK && memcmp(fragments[0].bytes, MARK, N_MARK) == 0;
@@ -232,6 +240,15 @@ put_tokens(const Component *component, Buffer *buffer, Fragment *fragments, size
 	{
 		fragments[0].bytes += N_MARK;
 		fragments[0].length -= N_MARK;
+		cut = true;
+	}
+	/* SentencePiece looks it up again. */
+	if (cut)
+	{
+		int32_t id =
+			tokenizer_id(buffer->decoding->tokenizer, fragments[0].bytes, fragments[0].length);
+
+		fragments[0].id = id < 0 ? UNKNOWN_TEXT : id;
 	}
 	if (style == STYLE_JOIN)
 	{
