@@ -204,7 +204,8 @@ split_characters(const Component *component, Run *run, const char *bytes, size_t
 			length = at - from;
 			id = character_id(component, run, bytes + from, length, from == begin, at == end);
 		}
-		if (!run_tick(run, length) || !word_reserve(word, length + 1 + table->n_prefix + table->n_suffix, run))
+		if (!run_tick(run, length) ||
+			!word_reserve(word, length + 1 + table->n_prefix + table->n_suffix, run))
 			return false;
 		if (id >= 0)
 		{

@@ -81,6 +81,15 @@ is_deeply(\@together, \@alone, '32 sessions get what each gets alone');
 is(scalar(grep { tr/,// >= 30 } @alone), 32, 'which is text');
 nothing_is_left('and leave nothing behind');
 
+# ---- what begins alike ----
+
+my $instruction = join ',', map { 3 + ($_ * $_ + 3 * $_) % 57 } 1 .. 640;
+my $tokens_of   = "SELECT s.tokens FROM infer.stat_models AS s WHERE s.name = 'decoder'";
+my $before      = query($tokens_of);
+query("SELECT count(infer.generate_ids('decoder', ARRAY[$instruction] || g, max_new_tokens => 1)) FROM generate_series(3, 22) AS g");
+my $computed = query($tokens_of) - $before;
+ok($computed < 2 * 641, "a beginning that 20 prompts share is computed once: $computed tokens");
+
 # ---- streams ----
 
 # In a select list a function's rows are not collected first.
