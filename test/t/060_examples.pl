@@ -28,6 +28,7 @@ my %small = (
 	filler    => 'pipelines/mask-bert',
 	tagger    => 'pipelines/tag-bert',
 	reader    => 'pipelines/answer-bert',
+	chinese   => 'tokenizers/real-roformer-chinese',
 	opt       => 'generation/opt-text');
 
 my $models = PostgreSQL::Test::Utils::tempdir;
