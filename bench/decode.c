@@ -1,7 +1,7 @@
 /*
  * decode.c: tokens a second of an image's decoder, as the engine computes them.
  *
- *	   make build/bench-decode && build/bench-decode IMAGE [streams [prompt [new [threads]]]]
+ *	   make build/bench-decode && build/bench-decode IMAGE [streams [prompt [new [threads [isa]]]]]
  *
  * Greedy, prompts without anything in common, all streams at once.  What a step reads, the weights and
  * the caches, over its time is the share of memory bandwidth that bench/run shows.
@@ -60,7 +60,8 @@ main(int argc, char **argv)
 	Image image;
 	Model model;
 	Error error;
-	const Kernels	 *kernels = kernels_select(ISA_AUTO, &error);
+	Isa	  isa = ISA_AUTO;
+	const Kernels	 *kernels;
 	Team			 *team = team_create(threads, NULL, &error);
 	Decoder			 *decoder;
 	double			  start, decode_start, end;
@@ -69,9 +70,10 @@ main(int argc, char **argv)
 
 	if (argc < 2 || streams < 1 || streams > STREAMS_MAX)
 	{
-		fprintf(stderr, "usage: bench-decode IMAGE [streams [prompt [new [threads]]]]\n");
+		fprintf(stderr, "usage: bench-decode IMAGE [streams [prompt [new [threads [isa]]]]]\n");
 		return 2;
 	}
+	kernels = argc <= 6 || isa_from_name(argv[6], &isa) ? kernels_select(isa, &error) : NULL;
 	must(kernels != NULL && team != NULL, &error);
 	must(image_open(&image, argv[1], &error), &error);
 	must(model_open(&model, &image, kernels, &error), &error);
