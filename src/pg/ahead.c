@@ -3,7 +3,7 @@
  *
  * Items of one model and kind that are sent together make a group.  A group lives in a memory context of its
  * own as long as some batch of rows refers to it; the context's callback takes its items out of the table, so
- * that an aborted query leaves nothing behind.
+ * that an aborted query leaves nothing behind.  A generation is a request by itself, and lives in the same way.
  */
 #include "postgres.h"
 
@@ -17,7 +17,8 @@
 
 #define BUCKETS 4096 /* a power of 2 */
 #define GROUP_TOKENS 16384
-#define MOST_CALL_ITEMS 64 /* a call with more is a batch by itself */
+#define MOST_CALL_ITEMS 64	/* a call with more is a batch by itself */
+#define MOST_GENERATIONS 32 /* of a batch */
 
 typedef struct Group
 {
@@ -41,11 +42,26 @@ typedef struct Entry
 	int		   item;
 } Entry;
 
+/* A generation under way, or over. */
+typedef struct Generated
+{
+	dlist_node			  node; /* in generations */
+	MemoryContext		  context, parent;
+	MemoryContextCallback callback;
+	ModelHandle			 *handle;
+	GenerationPayload	 *payload; /* a copy of its own */
+	Request				 *request; /* NULL: none */
+	AheadStats			 *stats;
+	int					  users; /* batches that refer to it */
+	bool				  done, failed;
+} Generated;
+
 struct AheadBatch
 {
 	MemoryContext parent, context;
 	AheadStats	 *stats;
 	List		 *groups; /* that it refers to */
+	List		 *generations;
 };
 
 /* A function that is run for its work. */
@@ -58,6 +74,7 @@ typedef struct Collecting
 static dlist_head  buckets[BUCKETS];
 static int		   n_entries;
 static dlist_head  groups = DLIST_STATIC_INIT(groups);
+static dlist_head  generations = DLIST_STATIC_INIT(generations);
 static Collecting *collecting; /* NULL: functions run in earnest */
 
 /* ---- items ---- */
@@ -233,6 +250,117 @@ remember_last(Group *group)
 	n_entries++;
 }
 
+/* ---- generations ---- */
+
+static void
+forget_generation(void *argument)
+{
+	dlist_delete(&((Generated *) argument)->node);
+}
+
+static Generated *
+find_generation(ModelHandle *handle, const GenerationPayload *inputs, MemoryContext parent)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &generations)
+	{
+		Generated *generated = dlist_container(Generated, node, iter.cur);
+
+		if (generated->handle == handle && !generated->failed &&
+			(parent == NULL || generated->parent == parent) &&
+			generation_inputs_equal(generated->payload, inputs))
+			return generated;
+	}
+	return NULL;
+}
+
+static Generated *
+new_generation(AheadBatch *batch, ModelHandle *handle, const GenerationPayload *inputs)
+{
+	MemoryContext context =
+		AllocSetContextCreate(batch->parent, "pg_infer generation", ALLOCSET_SMALL_SIZES);
+	Generated *generated = MemoryContextAllocZero(context, sizeof(Generated));
+
+	generated->context = context;
+	generated->parent = batch->parent;
+	generated->handle = handle;
+	generated->stats = batch->stats;
+	generated->payload = MemoryContextAlloc(context, generation_payload_size(inputs));
+	generation_payload_fill(generated->payload, inputs);
+	dlist_push_tail(&generations, &generated->node);
+	generated->callback = (MemoryContextCallback){.func = forget_generation, .arg = generated};
+	MemoryContextRegisterResetCallback(context, &generated->callback);
+	return generated;
+}
+
+/* Waits for a generation and copies it out of shared memory. */
+static void
+collect_generation(void *argument)
+{
+	Generated *generated = argument;
+	Error	   error;
+
+	generated->failed = !request_outcome(generated->request, &error);
+	if (!generated->failed)
+		generation_copy_outputs(generated->payload, request_payload(generated->request));
+	generated->done = !generated->failed;
+	request_end(generated->request);
+	generated->request = NULL;
+}
+
+static void
+send_generation(Generated *generated)
+{
+	Request *request;
+
+	if (generated->request != NULL || generated->done || generated->failed)
+		return;
+	request = request_try_begin(generated->handle, REQUEST_GENERATE,
+								generation_payload_size(generated->payload));
+	if (request == NULL)
+		return;
+	generation_payload_fill(request_payload(request), generated->payload);
+	generated->request = request;
+	request_submit(request);
+	request_on_settle(request, collect_generation, generated);
+	generated->stats->batches++;
+	generated->stats->items++;
+	generated->stats->tokens += generated->payload->n_prompt;
+}
+
+static void
+drop_generation(Generated *generated)
+{
+	if (--generated->users > 0)
+		return;
+	if (generated->request != NULL)
+		request_end(generated->request);
+	MemoryContextDelete(generated->context);
+}
+
+static void
+count_wait(AheadStats *stats, instr_time start)
+{
+	instr_time end;
+
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	stats->wait_us += INSTR_TIME_GET_MICROSEC(end);
+}
+
+static bool
+finish_generation(Generated *generated)
+{
+	instr_time start;
+
+	INSTR_TIME_SET_CURRENT(start);
+	if (generated->request != NULL)
+		collect_generation(generated);
+	count_wait(generated->stats, start);
+	return generated->done;
+}
+
 /* ---- batches ---- */
 
 AheadBatch *
@@ -261,6 +389,7 @@ ahead_drop(AheadBatch *batch)
 		work_cancel(&group->work);
 		MemoryContextDelete(group->context);
 	}
+	foreach(cell, batch->generations) drop_generation(lfirst(cell));
 	MemoryContextDelete(batch->context);
 }
 
@@ -280,6 +409,7 @@ ahead_send(AheadBatch *batch)
 		group->stats->items += group->work.counts.n_items;
 		group->stats->tokens += group->work.counts.n_tokens;
 	}
+	foreach(cell, batch->generations) send_generation(lfirst(cell));
 }
 
 /* ---- collecting ---- */
@@ -331,6 +461,33 @@ ahead_take(const Work *work)
 	if (work->counts.n_items <= MOST_CALL_ITEMS && work_size(work) <= request_payload_share())
 		for (int i = 0; i < work->counts.n_items; i++)
 			take_item(batch, work, i);
+	PG_RE_THROW();
+}
+
+void
+ahead_take_generation(ModelHandle *handle, const GenerationPayload *inputs)
+{
+	Collecting *taker = collecting;
+	Generated  *generated;
+	AheadBatch *batch;
+
+	if (taker == NULL)
+		return;
+	batch = taker->batch;
+	taker->taken = true;
+	generated = find_generation(handle, inputs, batch->parent);
+	if (generated != NULL)
+		batch->stats->shared++;
+	else if (list_length(batch->generations) < MOST_GENERATIONS)
+		generated = new_generation(batch, handle, inputs);
+	if (generated != NULL && !list_member_ptr(batch->generations, generated))
+	{
+		MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+		batch->generations = lappend(batch->generations, generated);
+		MemoryContextSwitchTo(old);
+		generated->users++;
+	}
 	PG_RE_THROW();
 }
 
@@ -402,10 +559,24 @@ ahead_give(Work *work)
 	return true;
 }
 
+bool
+ahead_give_generation(ModelHandle *handle, GenerationPayload *payload)
+{
+	Generated *generated = find_generation(handle, payload, NULL);
+
+	if (generated == NULL || !finish_generation(generated))
+		return false;
+	generation_copy_outputs(payload, generated->payload);
+	return true;
+}
+
 void
 ahead_settle(void)
 {
 	dlist_iter iter;
+
+	dlist_foreach(iter, &generations)(void)
+		finish_generation(dlist_container(Generated, node, iter.cur));
 
 	dlist_foreach(iter, &groups)
 	{

@@ -11,6 +11,7 @@
 #ifndef PG_AHEAD_H
 #define PG_AHEAD_H
 
+#include "pg/generation_request.h"
 #include "pg/work.h"
 
 /* What is computed ahead for some rows. */
@@ -19,7 +20,7 @@ typedef struct AheadBatch AheadBatch;
 /* Since ahead_create of the first batch with these; for EXPLAIN. */
 typedef struct AheadStats
 {
-	int64 batches, items, tokens; /* sent */
+	int64 batches, items, tokens; /* sent; generations are items of their prompts' tokens */
 	int64 shared;				  /* items that were the same as others under way */
 	int64 wait_us;				  /* that calls have waited */
 } AheadStats;
@@ -46,5 +47,12 @@ extern void ahead_take(const Work *work);
 
 /* Copies the results of all items of a work that were computed ahead; false: not all were. */
 extern bool ahead_give(Work *work);
+
+/* ---- for generation_request.c: the same for generations ---- */
+
+extern void ahead_take_generation(ModelHandle *handle, const GenerationPayload *inputs);
+
+/* Copies the outputs to a payload with the same inputs. */
+extern bool ahead_give_generation(ModelHandle *handle, GenerationPayload *payload);
 
 #endif

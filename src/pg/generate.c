@@ -600,16 +600,10 @@ Datum
 infer_generate(PG_FUNCTION_ARGS)
 {
 	GenerateCall call;
-	Request		*request;
-	text		*result;
 
 	if (!text_arguments(&call, fcinfo))
 		PG_RETURN_NULL();
-	request = submit(&call);
-	request_wait(request);
-	result = output_text(&call, ((GenerationPayload *) request_payload(request))->outputs);
-	request_end(request);
-	PG_RETURN_TEXT_P(result);
+	PG_RETURN_TEXT_P(output_text(&call, generation_run(call.handle, &call.inputs)->outputs));
 }
 
 PG_FUNCTION_INFO_V1(infer_generate_ids);
@@ -617,16 +611,10 @@ Datum
 infer_generate_ids(PG_FUNCTION_ARGS)
 {
 	GenerateCall call;
-	Request		*request;
-	ArrayType	*result;
 
 	if (!ids_arguments(&call, fcinfo))
 		PG_RETURN_NULL();
-	request = submit(&call);
-	request_wait(request);
-	result = join_ids(&call, ((GenerationPayload *) request_payload(request))->outputs);
-	request_end(request);
-	PG_RETURN_ARRAYTYPE_P(result);
+	PG_RETURN_ARRAYTYPE_P(join_ids(&call, generation_run(call.handle, &call.inputs)->outputs));
 }
 
 /* One row for each sequence that there is: ord, output or output_ids, score. */
@@ -635,15 +623,12 @@ generate_rows(FunctionCallInfo fcinfo, bool ids)
 {
 	ReturnSetInfo	  *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	GenerateCall	   call;
-	Request			  *request;
 	GenerationPayload *payload;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!(ids ? ids_arguments(&call, fcinfo) : text_arguments(&call, fcinfo)))
 		return (Datum) 0;
-	request = submit(&call);
-	request_wait(request);
-	payload = request_payload(request);
+	payload = generation_run(call.handle, &call.inputs);
 	for (int i = 0; i < payload->options.num_return_sequences; i++)
 	{
 		GenerationOutput *output = &payload->outputs[i];
@@ -658,7 +643,6 @@ generate_rows(FunctionCallInfo fcinfo, bool ids)
 		values[2] = Float4GetDatum(output->score);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
-	request_end(request);
 	return (Datum) 0;
 }
 
@@ -696,8 +680,6 @@ typed_output(FunctionCallInfo fcinfo, const Grammar *grammar)
 {
 	LOCAL_FCINFO(inner, ARG_TRUNCATE + 1);
 	GenerateCall call;
-	Request		*request;
-	text		*output;
 
 	InitFunctionCallInfoData(*inner, fcinfo->flinfo, ARG_TRUNCATE + 1, fcinfo->fncollation, NULL,
 							 NULL);
@@ -714,11 +696,7 @@ typed_output(FunctionCallInfo fcinfo, const Grammar *grammar)
 	if (!text_arguments(&call, inner))
 		return NULL;
 	set_grammar(&call, grammar);
-	request = submit(&call);
-	request_wait(request);
-	output = output_text(&call, ((GenerationPayload *) request_payload(request))->outputs);
-	request_end(request);
-	return text_to_cstring(output);
+	return text_to_cstring(output_text(&call, generation_run(call.handle, &call.inputs)->outputs));
 }
 
 PG_FUNCTION_INFO_V1(infer_generate_enum);

@@ -1,6 +1,7 @@
 /*
  * generation_request.c: a prompt, options and room for what is generated, in one piece of shared memory.
  */
+#include "pg/ahead.h"
 #include "pg/generation_request.h"
 
 /* The next n bytes of a payload, which begins at base; over a NULL base they are only counted. */
@@ -81,4 +82,59 @@ bool
 generation_output_ends(GenerationOutput *output, int n)
 {
 	return pg_atomic_read_u32(&output->n) == ((uint32) n | GENERATION_OUTPUT_ENDS);
+}
+
+static bool
+same_ids(const int32 *a, const int32 *b, int n)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return memcmp(a, b, n * sizeof(int32)) == 0;
+}
+
+bool
+generation_inputs_equal(const GenerationPayload *a, const GenerationPayload *b)
+{
+	return a->n_prompt == b->n_prompt && same_ids(a->prompt, b->prompt, a->n_prompt) &&
+		   same_ids(a->shape_ids, b->shape_ids, a->n_prompt) &&
+		   same_ids(a->pronunciation_ids, b->pronunciation_ids, a->n_prompt) &&
+		   (a->grammar == NULL) == (b->grammar == NULL) &&
+		   (a->grammar == NULL || (a->grammar_size == b->grammar_size &&
+								   memcmp(a->grammar, b->grammar, a->grammar_size) == 0)) &&
+		   generation_options_equal(&a->options, &b->options);
+}
+
+void
+generation_copy_outputs(GenerationPayload *to, GenerationPayload *from)
+{
+	for (int i = 0; i < to->options.num_return_sequences; i++)
+	{
+		GenerationOutput *output = &from->outputs[i], *copy = &to->outputs[i];
+		int				  n = generation_output_count(output);
+
+		memcpy(copy->ids, output->ids, n * sizeof(int32));
+		memcpy(copy->logprobs, output->logprobs, n * sizeof(float4));
+		copy->score = output->score;
+		pg_atomic_write_u32(&copy->n, pg_atomic_read_u32(&output->n));
+	}
+}
+
+GenerationPayload *
+generation_run(ModelHandle *handle, const GenerationPayload *inputs)
+{
+	GenerationPayload *copy;
+	Request			  *request;
+
+	ahead_take_generation(handle, inputs);
+	copy = palloc(generation_payload_size(inputs));
+	generation_payload_fill(copy, inputs);
+	if (ahead_give_generation(handle, copy))
+		return copy;
+	request = request_begin(handle, REQUEST_GENERATE, generation_payload_size(inputs));
+	generation_payload_fill(request_payload(request), inputs);
+	request_submit(request);
+	request_wait(request);
+	generation_copy_outputs(copy, request_payload(request));
+	request_end(request);
+	return copy;
 }

@@ -47,4 +47,13 @@ extern void generation_payload_fill(GenerationPayload *payload, const Generation
 extern int	generation_output_count(GenerationOutput *output);
 extern bool generation_output_ends(GenerationOutput *output, int n);
 
+/* Whether two ask for the same, but for how it is delivered. */
+extern bool generation_inputs_equal(const GenerationPayload *a, const GenerationPayload *b);
+
+/* Copies what has been generated to the outputs of a payload with the same inputs. */
+extern void generation_copy_outputs(GenerationPayload *to, GenerationPayload *from);
+
+/* Generates: the inputs with their outputs, in the current memory context.  Throws the request's error. */
+extern GenerationPayload *generation_run(ModelHandle *handle, const GenerationPayload *inputs);
+
 #endif

@@ -38,14 +38,17 @@
 
 /* ---- functions that can be computed ahead ---- */
 
-/* C functions that send one work (work.h) and do nothing else that could be noticed. */
+/* C functions that send one work or generation (work.h, generation_request.h) and do nothing else that could be
+ * noticed. */
 static const char *const ahead_functions[] = {
 	"infer_embed",			 "infer_similarity",	  "infer_classify",
 	"infer_classify_scores", "infer_classify_labels", "infer_score",
 	"infer_zero_shot",		 "infer_rerank",		  "infer_tag",
 	"infer_answer",			 "infer_answers",		  "infer_fill_mask",
 	"infer_choose",			 "infer_choose_scores",	  "infer_log_likelihood",
-	"infer_perplexity",		 "infer_token_logprobs"};
+	"infer_perplexity",		 "infer_token_logprobs",  "infer_generate",
+	"infer_generate_many",	 "infer_generate_ids",	  "infer_generate_ids_many",
+	"infer_generate_enum",	 "infer_generate_row"};
 
 typedef struct Known
 {
@@ -73,7 +76,7 @@ look_up(Oid function)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (form->prolang == ClanguageId && form->provolatile == PROVOLATILE_IMMUTABLE)
+	if (form->prolang == ClanguageId && form->provolatile != PROVOLATILE_VOLATILE)
 	{
 		bool  no_source, no_library;
 		Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &no_source);

@@ -76,6 +76,9 @@ extern bool generation_options_check(const GenerationOptions *options, int n_voc
 extern int generation_padding(const GenerationOptions *options, int pad_token_id,
 							  const int32_t *ids, int n);
 
+/* Whether two ask for the same. */
+extern bool generation_options_equal(const GenerationOptions *a, const GenerationOptions *b);
+
 /* "false", "true", "never". */
 extern bool early_stopping_from_name(const char *name, EarlyStopping *early_stopping);
 

@@ -30,6 +30,43 @@ generation_options_init(GenerationOptions *options)
 	};
 }
 
+static bool
+same_bytes(const void *a, const void *b, size_t n, size_t size)
+{
+	return n == 0 || memcmp(a, b, n * size) == 0;
+}
+
+/* Lists of which the i-th is at offsets[i]. */
+static bool
+same_lists(int n_a, const int32_t *offsets_a, const void *items_a, int n_b,
+		   const int32_t *offsets_b, const void *items_b, size_t size)
+{
+	if (n_a != n_b || n_a == 0)
+		return n_a == n_b;
+	return same_bytes(offsets_a, offsets_b, (size_t) n_a + 1, sizeof(int32_t)) &&
+		   same_bytes(items_a, items_b, (size_t) offsets_a[n_a], size);
+}
+
+bool
+generation_options_equal(const GenerationOptions *a, const GenerationOptions *b)
+{
+	return a->max_new_tokens == b->max_new_tokens && a->min_new_tokens == b->min_new_tokens &&
+		   a->temperature == b->temperature && a->top_k == b->top_k && a->top_p == b->top_p &&
+		   a->typical_p == b->typical_p && a->repetition_penalty == b->repetition_penalty &&
+		   a->no_repeat_ngram_size == b->no_repeat_ngram_size && a->num_beams == b->num_beams &&
+		   a->length_penalty == b->length_penalty && a->early_stopping == b->early_stopping &&
+		   a->num_return_sequences == b->num_return_sequences && a->seed == b->seed &&
+		   a->forced_eos_token_id == b->forced_eos_token_id && a->n_eos == b->n_eos &&
+		   same_bytes(a->eos_token_ids, b->eos_token_ids, (size_t) a->n_eos, sizeof(int32_t)) &&
+		   a->n_suppress == b->n_suppress &&
+		   same_bytes(a->suppress_tokens, b->suppress_tokens, (size_t) a->n_suppress,
+					  sizeof(int32_t)) &&
+		   same_lists(a->n_bad_words, a->bad_words_offsets, a->bad_words_ids, b->n_bad_words,
+					  b->bad_words_offsets, b->bad_words_ids, sizeof(int32_t)) &&
+		   same_lists(a->n_stop, a->stop_offsets, a->stop_bytes, b->n_stop, b->stop_offsets,
+					  b->stop_bytes, 1);
+}
+
 bool
 early_stopping_from_name(const char *name, EarlyStopping *early_stopping)
 {

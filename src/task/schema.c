@@ -15,11 +15,6 @@
 #include "task/schema_build.h"
 
 #define MAX_DEPTH 60 /* schemas inside each other */
-#define MAX_ALTERNATIVES 1000
-#define MAX_MERGES 4000
-
-static const JsonValue json_true = {.type = JSON_TYPE_TRUE};
-static const JsonValue json_false = {.type = JSON_TYPE_FALSE};
 
 /* ---- errors and places ---- */
 
@@ -59,8 +54,8 @@ leave(SchemaBuild *build, size_t length)
 	build->path[length] = '\0';
 }
 
-static void *
-allocate(SchemaBuild *build, size_t n, size_t size)
+void *
+build_allocate(SchemaBuild *build, size_t n, size_t size)
 {
 	void *memory = arena_alloc(&build->arena, n + 1, size);
 
@@ -81,51 +76,6 @@ json_member(const JsonValue *object, const char *key)
 			strlen(key) == object->members[i].key_length)
 			return object->members[i].value;
 	return NULL;
-}
-
-static bool
-json_equal(const JsonValue *a, const JsonValue *b)
-{
-	if (a == b)
-		return true;
-	if (a->type != b->type)
-		return false;
-	switch (a->type)
-	{
-		case JSON_TYPE_NUMBER:
-			return strtod(a->text, NULL) == strtod(b->text, NULL);
-		case JSON_TYPE_STRING:
-			return a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
-		case JSON_TYPE_ARRAY:
-		case JSON_TYPE_OBJECT:
-			if (a->n != b->n)
-				return false;
-			for (int i = 0; i < a->n; i++)
-			{
-				const JsonValue *other = a->type == JSON_TYPE_ARRAY
-											 ? b->members[i].value
-											 : json_member(b, a->members[i].key);
-
-				if (other == NULL || !json_equal(a->members[i].value, other))
-					return false;
-			}
-			return true;
-		default:
-			return true;
-	}
-}
-
-/* A new array or object with room for members, which are the caller's to fill. */
-static JsonValue *
-new_value(SchemaBuild *build, JsonType type, int room, JsonMember **members)
-{
-	JsonValue *value = allocate(build, 1, sizeof *value);
-
-	*members = allocate(build, (size_t) room, sizeof **members);
-	if (value == NULL || *members == NULL)
-		return NULL;
-	*value = (JsonValue){.type = type, .members = *members};
-	return value;
 }
 
 int
@@ -312,409 +262,6 @@ separator(SchemaBuild *build, int from, char mark)
 static int any_rule(SchemaBuild *build);
 static int schema_rule(SchemaBuild *build, const JsonValue *schema);
 
-/* ---- merging: schemas that all have to hold ---- */
-
-static bool
-is_one_of(const char *key, const char *const *keys)
-{
-	for (; *keys; keys++)
-		if (strcmp(key, *keys) == 0)
-			return true;
-	return false;
-}
-
-/* What says nothing about values, or only names schemas for others. */
-static bool
-is_annotation(const char *key)
-{
-	static const char *const known[] = {"$ref",
-										"allOf",
-										"anyOf",
-										"oneOf",
-										"not",
-										"if",
-										"then",
-										"else",
-										"type",
-										"enum",
-										"const",
-										"properties",
-										"required",
-										"minProperties",
-										"maxProperties",
-										"patternProperties",
-										"additionalProperties",
-										"propertyNames",
-										"dependencies",
-										"dependentRequired",
-										"dependentSchemas",
-										"unevaluatedProperties",
-										"unevaluatedItems",
-										"items",
-										"prefixItems",
-										"additionalItems",
-										"minItems",
-										"maxItems",
-										"uniqueItems",
-										"contains",
-										"minContains",
-										"maxContains",
-										"minLength",
-										"maxLength",
-										"pattern",
-										"format",
-										"minimum",
-										"maximum",
-										"exclusiveMinimum",
-										"exclusiveMaximum",
-										"multipleOf",
-										"$dynamicRef",
-										"$recursiveRef",
-										NULL};
-
-	return !is_one_of(key, known);
-}
-
-static bool
-has_constraints(const JsonValue *schema)
-{
-	for (int i = 0; i < schema->n; i++)
-		if (!is_annotation(schema->members[i].key))
-			return true;
-	return false;
-}
-
-/* {"allOf": [a, b]} */
-static const JsonValue *
-both(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
-{
-	JsonMember *elements, *members;
-	JsonValue  *list = new_value(build, JSON_TYPE_ARRAY, 2, &elements);
-	JsonValue  *schema = new_value(build, JSON_TYPE_OBJECT, 1, &members);
-
-	if (list == NULL || schema == NULL)
-		return &json_false;
-	if (a == b || json_equal(a, b))
-		return a;
-	elements[0].value = a;
-	elements[1].value = b;
-	list->n = 2;
-	members[0] = (JsonMember){.key = "allOf", .key_length = 5, .value = list};
-	schema->n = 1;
-	return schema;
-}
-
-/* Types that both allow; an integer is a number. */
-static const JsonValue *
-merge_types(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
-{
-	JsonMember		  one[2] = {{.value = a}, {.value = b}}, *members;
-	const JsonMember *lists[2];
-	int				  lengths[2];
-	JsonValue		 *result;
-
-	for (int i = 0; i < 2; i++)
-	{
-		const JsonValue *types = one[i].value;
-
-		lists[i] = types->type == JSON_TYPE_ARRAY ? types->members : &one[i];
-		lengths[i] = types->type == JSON_TYPE_ARRAY ? types->n : 1;
-	}
-	result = new_value(build, JSON_TYPE_ARRAY, lengths[0] * lengths[1], &members);
-	if (result == NULL)
-		return a;
-	for (int i = 0; i < lengths[0]; i++)
-		for (int j = 0; j < lengths[1]; j++)
-		{
-			const JsonValue *left = lists[0][i].value, *right = lists[1][j].value;
-
-			if (left->type != JSON_TYPE_STRING || right->type != JSON_TYPE_STRING)
-				continue;
-			if (json_equal(left, right) ||
-				(strcmp(left->text, "integer") == 0 && strcmp(right->text, "number") == 0))
-				members[result->n++].value = left;
-			else if (strcmp(left->text, "number") == 0 && strcmp(right->text, "integer") == 0)
-				members[result->n++].value = right;
-		}
-	return result;
-}
-
-/* The members of one list and those of another that it has not, or (common) those that both have. */
-static const JsonValue *
-merge_lists(SchemaBuild *build, const JsonValue *a, const JsonValue *b, bool common)
-{
-	JsonMember *members;
-	JsonValue  *result = new_value(build, JSON_TYPE_ARRAY, a->n + b->n, &members);
-
-	if (result == NULL)
-		return a;
-	for (int i = 0; i < a->n && !common; i++)
-		members[result->n++] = a->members[i];
-	for (int i = 0; i < b->n; i++)
-	{
-		bool found = false;
-
-		for (int j = 0; j < a->n && !found; j++)
-			found = json_equal(a->members[j].value, b->members[i].value);
-		if (found == common)
-			members[result->n++] = b->members[i];
-	}
-	return result;
-}
-
-/* What the other schema says about properties that it does not name. */
-static const JsonValue *
-for_others(const JsonValue *schema)
-{
-	const JsonValue *others = json_member(schema, "additionalProperties");
-
-	return others != NULL ? others : &json_true;
-}
-
-static const JsonValue *
-property(const JsonValue *schema, const char *key)
-{
-	const JsonValue *properties = json_member(schema, "properties");
-
-	return properties != NULL ? json_member(properties, key) : NULL;
-}
-
-static const JsonValue *
-merge_properties(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
-{
-	const JsonValue *schemas[2] = {a, b};
-	const JsonValue *sets[2] = {json_member(a, "properties"), json_member(b, "properties")};
-	JsonMember		*members;
-	JsonValue		*result = new_value(
-			  build, JSON_TYPE_OBJECT, (sets[0] ? sets[0]->n : 0) + (sets[1] ? sets[1]->n : 0), &members);
-
-	if (result == NULL)
-		return &json_false;
-	for (int i = 0; i < 2; i++)
-		for (int j = 0; sets[i] != NULL && j < sets[i]->n; j++)
-		{
-			const JsonMember *member = &sets[i]->members[j];
-			const JsonValue	 *other = property(schemas[1 - i], member->key);
-
-			if (i == 1 && other != NULL)
-				continue;
-			if (other == NULL)
-				other = for_others(schemas[1 - i]);
-			members[result->n] = *member;
-			members[result->n++].value =
-				other->type == JSON_TYPE_TRUE ? member->value : both(build, member->value, other);
-		}
-	return result;
-}
-
-/* One keyword that both schemas have. */
-static const JsonValue *
-merge_keyword(SchemaBuild *build, const char *key, const JsonValue *a, const JsonValue *b)
-{
-	static const char *const lower[] = {"minimum",	"exclusiveMinimum", "minLength",
-										"minItems", "minProperties",	NULL};
-	static const char *const upper[] = {"maximum",	"exclusiveMaximum", "maxLength",
-										"maxItems", "maxProperties",	NULL};
-	static const char *const schemas[] = {"items", "additionalProperties", "additionalItems", NULL};
-
-	if (json_equal(a, b))
-		return a;
-	if (is_one_of(key, lower) || is_one_of(key, upper))
-	{
-		bool a_is_larger = a->type == JSON_TYPE_NUMBER && b->type == JSON_TYPE_NUMBER &&
-						   strtod(a->text, NULL) > strtod(b->text, NULL);
-
-		return a_is_larger == is_one_of(key, lower) ? a : b;
-	}
-	if (is_one_of(key, schemas))
-		return both(build, a, b);
-	if (strcmp(key, "type") == 0)
-		return merge_types(build, a, b);
-	if (strcmp(key, "required") == 0)
-		return merge_lists(build, a, b, false);
-	if (strcmp(key, "enum") == 0)
-		return merge_lists(build, a, b, true);
-	if (strcmp(key, "const") == 0)
-		return NULL;
-	build_error(build, ERR_UNSUPPORTED,
-				"two different values of \"%s\" that both have to hold are not supported", key);
-	return a;
-}
-
-/* All pairs of alternatives. */
-static const JsonValue *
-merge_alternatives(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
-{
-	JsonMember *members;
-	JsonValue  *result;
-
-	if (a->n > 0 && b->n > MAX_ALTERNATIVES / a->n)
-	{
-		build_error(build, ERR_LIMIT, "more than %d alternatives", MAX_ALTERNATIVES);
-		return a;
-	}
-	result = new_value(build, JSON_TYPE_ARRAY, a->n * b->n, &members);
-	if (result == NULL)
-		return a;
-	for (int i = 0; i < a->n; i++)
-		for (int j = 0; j < b->n; j++)
-			members[result->n++].value = both(build, a->members[i].value, b->members[j].value);
-	return result;
-}
-
-static const JsonValue *resolve(SchemaBuild *build, const JsonValue *schema);
-
-/* A schema that holds where both do. */
-static const JsonValue *
-merge(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
-{
-	JsonMember *members;
-	JsonValue  *result;
-
-	a = resolve(build, a);
-	b = resolve(build, b);
-	if (a->type != JSON_TYPE_OBJECT || b->type != JSON_TYPE_OBJECT)
-		return a->type == JSON_TYPE_TRUE || b->type == JSON_TYPE_FALSE ? b : a;
-	result = new_value(build, JSON_TYPE_OBJECT, a->n + b->n + 1, &members);
-	if (result == NULL)
-		return a;
-	for (int i = 0; i < a->n; i++)
-	{
-		const JsonMember *member = &a->members[i];
-		const JsonValue	 *other = json_member(b, member->key);
-		const JsonValue	 *value = member->value;
-
-		if (is_annotation(member->key) || strcmp(member->key, "properties") == 0)
-			continue;
-		if (other != NULL && strcmp(member->key, "anyOf") == 0)
-			value = merge_alternatives(build, value, other);
-		else if (other != NULL)
-			value = merge_keyword(build, member->key, value, other);
-		if (value == NULL)
-			return &json_false;
-		members[result->n] = *member;
-		members[result->n++].value = value;
-	}
-	for (int i = 0; i < b->n; i++)
-		if (!is_annotation(b->members[i].key) && strcmp(b->members[i].key, "properties") != 0 &&
-			json_member(a, b->members[i].key) == NULL)
-			members[result->n++] = b->members[i];
-	if (json_member(a, "properties") != NULL || json_member(b, "properties") != NULL)
-		members[result->n++] = (JsonMember){
-			.key = "properties", .key_length = 10, .value = merge_properties(build, a, b)};
-	return result;
-}
-
-/* ---- references ---- */
-
-/* One step of a JSON pointer: ~1 is a slash, ~0 a tilde, %xx a byte. */
-static size_t
-pointer_step(const char **pointer, char *key, size_t room)
-{
-	size_t n = 0;
-
-	while (**pointer != '\0' && **pointer != '/' && n + 1 < room)
-	{
-		char	 c = *(*pointer)++;
-		unsigned byte;
-
-		if (c == '~' && (**pointer == '0' || **pointer == '1'))
-			c = *(*pointer)++ == '0' ? '~' : '/';
-		else if (c == '%' && sscanf(*pointer, "%2x", &byte) == 1 && strlen(*pointer) >= 2)
-		{
-			c = (char) byte;
-			*pointer += 2;
-		}
-		key[n++] = c;
-	}
-	key[n] = '\0';
-	return n;
-}
-
-static const JsonValue *
-find_reference(SchemaBuild *build, const JsonValue *reference)
-{
-	const JsonValue *found = build->root;
-	const char		*pointer;
-
-	if (reference->type != JSON_TYPE_STRING || reference->text[0] != '#' ||
-		(reference->text[1] != '\0' && reference->text[1] != '/'))
-	{
-		build_error(build, ERR_UNSUPPORTED,
-					"\"$ref\" must be a place in this schema (\"#/...\"), not \"%.100s\"",
-					reference->type == JSON_TYPE_STRING ? reference->text : "");
-		return &json_false;
-	}
-	for (pointer = reference->text + 1; *pointer == '/' && found != NULL;)
-	{
-		char key[256];
-
-		pointer++;
-		pointer_step(&pointer, key, sizeof key);
-		if (found->type == JSON_TYPE_ARRAY)
-		{
-			char *end;
-			long  index = strtol(key, &end, 10);
-
-			found = *end == '\0' && end != key && index >= 0 && index < found->n
-						? found->members[index].value
-						: NULL;
-		}
-		else
-			found = json_member(found, key);
-	}
-	if (found == NULL || *pointer != '\0')
-	{
-		build_error(build, ERR_ARGUMENT, "\"$ref\" names \"%.100s\", which is not there",
-					reference->text);
-		return &json_false;
-	}
-	return found;
-}
-
-static const JsonValue *
-without(SchemaBuild *build, const JsonValue *schema, const char *key)
-{
-	JsonMember *members;
-	JsonValue  *result = new_value(build, JSON_TYPE_OBJECT, schema->n, &members);
-
-	for (int i = 0; result != NULL && i < schema->n; i++)
-		if (strcmp(schema->members[i].key, key) != 0 && !is_annotation(schema->members[i].key))
-			members[result->n++] = schema->members[i];
-	return result != NULL ? result : &json_true;
-}
-
-/* A schema with $ref and allOf worked in. */
-static const JsonValue *
-resolve(SchemaBuild *build, const JsonValue *schema)
-{
-	const JsonValue *reference, *all;
-
-	if (++build->merges > MAX_MERGES)
-	{
-		build_error(build, ERR_LIMIT, "too many schemas refer to each other");
-		return &json_false;
-	}
-	if (build_failed(build))
-		return &json_false;
-	if ((reference = json_member(schema, "$ref")) != NULL)
-	{
-		const JsonValue *rest = without(build, schema, "$ref");
-
-		schema = find_reference(build, reference);
-		return rest->n > 0 ? merge(build, schema, rest) : resolve(build, schema);
-	}
-	if ((all = json_member(schema, "allOf")) != NULL)
-	{
-		schema = without(build, schema, "allOf");
-		if (all->type != JSON_TYPE_ARRAY || all->n == 0)
-			build_error(build, ERR_ARGUMENT, "\"allOf\" must be an array of schemas");
-		for (int i = 0; i < all->n && !build_failed(build); i++)
-			schema = merge(build, schema, all->members[i].value);
-	}
-	return schema;
-}
-
 /* ---- types ---- */
 
 typedef enum Types
@@ -744,7 +291,7 @@ type_of_name(SchemaBuild *build, const JsonValue *name)
 	return 0;
 }
 
-/* What "type" says; without it what the keywords are about, and any where they are about nothing. */
+/* What "type" says; schema_without it what the keywords are about, and any where they are about nothing. */
 static int
 types_of(SchemaBuild *build, const JsonValue *schema)
 {
@@ -816,7 +363,7 @@ refuse_unsupported(SchemaBuild *build, const JsonValue *schema)
 		if (empty && (strcmp(member->key, "patternProperties") == 0 ||
 					  strncmp(member->key, "depend", 6) == 0))
 			continue;
-		if (is_one_of(member->key, unsupported))
+		if (json_is_one_of(member->key, unsupported))
 			build_error(build, ERR_UNSUPPORTED, "keyword \"%s\" is not supported", member->key);
 	}
 }
@@ -1005,15 +552,15 @@ typedef struct Field
 	bool			 required;
 } Field;
 
-/* The properties of a schema, and those that it requires without naming them. */
+/* The properties of a schema, and those that it requires schema_without naming them. */
 static Field *
 list_fields(SchemaBuild *build, const JsonValue *schema, int *n)
 {
 	const JsonValue *properties = json_member(schema, "properties");
 	const JsonValue *required = json_member(schema, "required");
 	int				 n_properties = properties != NULL ? properties->n : 0;
-	Field *fields = allocate(build, (size_t) n_properties + (required ? (size_t) required->n : 0),
-							 sizeof *fields);
+	Field			*fields = build_allocate(
+				  build, (size_t) n_properties + (required ? (size_t) required->n : 0), sizeof *fields);
 
 	*n = n_properties;
 	if (fields == NULL)
@@ -1043,7 +590,7 @@ list_fields(SchemaBuild *build, const JsonValue *schema, int *n)
 			j++;
 		if (j == *n)
 			fields[(*n)++] = (Field){
-				.key = name->text, .key_length = name->length, .schema = for_others(schema)};
+				.key = name->text, .key_length = name->length, .schema = schema_of_others(schema)};
 		fields[j].required = true;
 	}
 	return fields;
@@ -1055,7 +602,7 @@ build_free_object(SchemaBuild *build, const JsonValue *schema, int least, int mo
 				  int to)
 {
 	GrammarBuilder	*builder = build->builder;
-	const JsonValue *others = for_others(schema);
+	const JsonValue *others = schema_of_others(schema);
 	int				 rule, state = from, pair;
 
 	if (others->type == JSON_TYPE_FALSE)
@@ -1089,7 +636,7 @@ build_free_object(SchemaBuild *build, const JsonValue *schema, int least, int mo
 			builder_call(builder, separator(build, behind, ':'), rule, next);
 		}
 		builder_bytes(builder, next, '}', '}', to);
-		/* without a bound, the second pair is the one that repeats */
+		/* schema_without a bound, the second pair is the one that repeats */
 		if (most < 0 && i == 1)
 			builder_empty(builder, next, state);
 		state = next;
@@ -1121,7 +668,7 @@ build_object(SchemaBuild *build, const JsonValue *schema, int from, int to)
 	}
 	/* states[i * counts + c]: the first i fields are through, c of them are there (or more) */
 	counts = (most >= 0 && most < n) || least > 1 ? n + 1 : 2;
-	states = allocate(build, (size_t) (n + 1) * (size_t) counts, sizeof *states);
+	states = build_allocate(build, (size_t) (n + 1) * (size_t) counts, sizeof *states);
 	if (states == NULL)
 		return;
 	for (int i = 0; i < (n + 1) * counts; i++)
@@ -1202,8 +749,8 @@ is_allowed(SchemaBuild *build, const JsonValue *schema, const JsonValue *value)
 	{
 		const char *key = schema->members[i].key;
 
-		if ((value->type == JSON_TYPE_STRING && is_one_of(key, strings)) ||
-			(value->type >= JSON_TYPE_ARRAY && is_one_of(key, structures)))
+		if ((value->type == JSON_TYPE_STRING && json_is_one_of(key, strings)) ||
+			(value->type >= JSON_TYPE_ARRAY && json_is_one_of(key, structures)))
 			return build_error(build, ERR_UNSUPPORTED,
 							   "\"%s\" beside \"enum\" or \"const\" is not supported", key);
 	}
@@ -1289,7 +836,7 @@ possible_types(SchemaBuild *build, const JsonValue *schema)
 static bool
 values_differ(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 {
-	const JsonValue	 *schemas[2] = {resolve(build, a), resolve(build, b)};
+	const JsonValue	 *schemas[2] = {schema_resolve(build, a), schema_resolve(build, b)};
 	const JsonMember *lists[2];
 	JsonMember		  one[2];
 	int				  n[2];
@@ -1324,22 +871,22 @@ is_required(const JsonValue *schema, const char *key)
 	return false;
 }
 
-/* Whether no value can satisfy both: of different types, of listed values, or objects that a required property
+/* Whether no value can satisfy schema_both: of different types, of listed values, or objects that a required schema_property
  * tells apart. */
 static bool
 exclude_each_other(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 {
 	const JsonValue *properties;
 
-	a = resolve(build, a);
-	b = resolve(build, b);
+	a = schema_resolve(build, a);
+	b = schema_resolve(build, b);
 	if ((possible_types(build, a) & possible_types(build, b)) == 0 || values_differ(build, a, b))
 		return true;
 	properties = json_member(a, "properties");
 	for (int i = 0; properties != NULL && i < properties->n; i++)
 	{
 		const char		*key = properties->members[i].key;
-		const JsonValue *other = property(b, key);
+		const JsonValue *other = schema_property(b, key);
 
 		if (other != NULL && is_required(a, key) && is_required(b, key) &&
 			values_differ(build, properties->members[i].value, other))
@@ -1352,7 +899,7 @@ static void
 build_alternatives(SchemaBuild *build, const JsonValue *schema, const char *key, int from, int to)
 {
 	const JsonValue *list = json_member(schema, key);
-	const JsonValue *rest = without(build, schema, key);
+	const JsonValue *rest = schema_without(build, schema, key);
 
 	if (list->type != JSON_TYPE_ARRAY || list->n == 0)
 	{
@@ -1367,10 +914,10 @@ build_alternatives(SchemaBuild *build, const JsonValue *schema, const char *key,
 		for (int j = 0; j < i && strcmp(key, "oneOf") == 0; j++)
 			if (!exclude_each_other(build, list->members[j].value, alternative))
 				build_error(build, ERR_UNSUPPORTED,
-							"\"oneOf\" is supported where types or a required property with "
+							"\"oneOf\" is supported where types or a required schema_property with "
 							"\"const\" tell its schemas apart; these may be meant as \"anyOf\"");
 		if (rest->n > 0)
-			alternative = both(build, alternative, rest);
+			alternative = schema_both(build, alternative, rest);
 		builder_call(build->builder, from, schema_rule(build, alternative), to);
 		leave(build, place);
 	}
@@ -1382,7 +929,7 @@ build_schema(SchemaBuild *build, const JsonValue *schema, int from, int to)
 	if (schema->type == JSON_TYPE_FALSE)
 		return;
 	if (schema->type == JSON_TYPE_TRUE ||
-		(schema->type == JSON_TYPE_OBJECT && !has_constraints(schema)))
+		(schema->type == JSON_TYPE_OBJECT && !schema_says_something(schema)))
 	{
 		builder_call(build->builder, from, any_rule(build), to);
 		return;
@@ -1428,12 +975,12 @@ follow(SchemaBuild *build, const JsonValue *schema)
 	{
 		const JsonValue *reference = json_member(schema, "$ref");
 
-		if (reference == NULL || without(build, schema, "$ref")->n > 0)
+		if (reference == NULL || schema_without(build, schema, "$ref")->n > 0)
 			return schema;
-		schema = find_reference(build, reference);
+		schema = schema_find(build, reference);
 	}
 	build_error(build, ERR_ARGUMENT, "references lead in a circle");
-	return &json_false;
+	return &schema_none;
 }
 
 /* The rule of a schema: the one that it has, or a new one. */
@@ -1443,9 +990,9 @@ schema_rule(SchemaBuild *build, const JsonValue *schema)
 	int rule, end;
 
 	schema = follow(build, schema);
-	if (schema == &json_true)
+	if (schema == &schema_any)
 		return any_rule(build);
-	for (int i = 0; i < build->n_rules && schema != &json_false; i++)
+	for (int i = 0; i < build->n_rules && schema != &schema_none; i++)
 		if (build->rules[i].schema == schema)
 			return i;
 	rule = new_rule(build, schema);
@@ -1459,7 +1006,7 @@ schema_rule(SchemaBuild *build, const JsonValue *schema)
 	build->depth++;
 	end = builder_state(build->builder);
 	build->merges = 0;
-	build_schema(build, resolve(build, schema), builder_start(build->builder, rule), end);
+	build_schema(build, schema_resolve(build, schema), builder_start(build->builder, rule), end);
 	builder_final(build->builder, end);
 	build->depth--;
 	return rule;

@@ -44,6 +44,9 @@ build_failed(const SchemaBuild *build)
 extern bool build_error(SchemaBuild *build, ErrorCode code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Zeroed memory as long as the build; NULL with its error. */
+extern void *build_allocate(SchemaBuild *build, size_t n, size_t size);
+
 /* A member of an object, or NULL. */
 extern const JsonValue *json_member(const JsonValue *object, const char *key);
 
@@ -52,6 +55,30 @@ extern int build_count(SchemaBuild *build, const JsonValue *schema, const char *
 
 /* A character of low .. high as JSON strings have it. */
 extern void build_characters(SchemaBuild *build, int from, uint32_t low, uint32_t high, int to);
+
+/* schema_merge.c */
+
+/* Schemas that allow everything, and nothing. */
+extern const JsonValue schema_any, schema_none;
+
+extern bool json_equal(const JsonValue *a, const JsonValue *b);
+extern bool json_is_one_of(const char *key, const char *const *keys); /* which end with NULL */
+
+/* Whether it has a keyword that says something about values. */
+extern bool schema_says_something(const JsonValue *schema);
+
+/* {"allOf": [a, b]}; and a schema without one of its keywords, and without notes. */
+extern const JsonValue *schema_both(SchemaBuild *build, const JsonValue *a, const JsonValue *b);
+extern const JsonValue *schema_without(SchemaBuild *build, const JsonValue *schema,
+									   const char *key);
+
+/* A schema with "$ref" and "allOf" worked in; what a "$ref" refers to. */
+extern const JsonValue *schema_resolve(SchemaBuild *build, const JsonValue *schema);
+extern const JsonValue *schema_find(SchemaBuild *build, const JsonValue *reference);
+
+/* What a schema says of a property, NULL where it does not name it; and of those that it does not name. */
+extern const JsonValue *schema_property(const JsonValue *schema, const char *key);
+extern const JsonValue *schema_of_others(const JsonValue *schema);
 
 /* schema_number.c: edges for the numbers or integers that a schema's bounds allow. */
 extern void build_number(SchemaBuild *build, const JsonValue *schema, bool integer, int from,

@@ -10,11 +10,13 @@
 \set answer :folder 'answer-bert'
 \set tag :folder 'tag-bert'
 \set mask :folder 'mask-bert'
+\set causal :folder 'causal-opt'
 SET client_min_messages = warning;
 BEGIN;
 SELECT infer.create_model('pf_embed', :'tiny', '{"max_length": 24}'), infer.create_model('pf_class', :'classify', '{"max_length": 24}'),
        infer.create_model('pf_multi', :'multi'), infer.create_model('pf_score', :'score'), infer.create_model('pf_choose', :'choose'),
-       infer.create_model('pf_answer', :'answer'), infer.create_model('pf_tag', :'tag'), infer.create_model('pf_mask', :'mask') \g /dev/null
+       infer.create_model('pf_answer', :'answer'), infer.create_model('pf_tag', :'tag'), infer.create_model('pf_mask', :'mask'),
+       infer.create_model('pf_causal', :'causal') \g /dev/null
 
 CREATE TABLE docs AS
     SELECT id, id % 5 AS grp,
@@ -40,13 +42,14 @@ CREATE FUNCTION pg_temp.one_of(VARIADIC choices text[]) RETURNS text VOLATILE LA
 -- texts: most of them fine, some NULL, some that fail for some rows
 CREATE FUNCTION pg_temp.a_text(depth int) RETURNS text VOLATILE LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN CASE floor(random() * CASE WHEN depth > 0 THEN 17 ELSE 14 END)::int
+    RETURN CASE floor(random() * CASE WHEN depth > 0 THEN 18 ELSE 14 END)::int
         WHEN 0 THEN 'd.body' WHEN 1 THEN 'd.body' WHEN 2 THEN 'd.extra' WHEN 3 THEN '''a constant'''
         WHEN 4 THEN 'd.body || '' '' || coalesce(d.extra, ''none'')' WHEN 5 THEN 'upper(d.body)' WHEN 6 THEN 'left(d.body, 6)'
         WHEN 7 THEN 'substr(d.body, 1, d.id - 2)' WHEN 8 THEN '(100 / (d.id - 30))::text || d.extra' WHEN 9 THEN 'd.id::text'
         WHEN 10 THEN 'CASE WHEN d.id % 2 = 0 THEN d.body ELSE d.extra END' WHEN 11 THEN 'NULL::text'
         WHEN 12 THEN 'd.body' WHEN 13 THEN 'concat_ws('' '', d.extra, d.body)'
         WHEN 14 THEN pg_temp.a_label(depth - 1) WHEN 15 THEN 'pg_temp.inlined(' || pg_temp.a_text(depth - 1) || ')'
+        WHEN 16 THEN 'infer.generate(''pf_causal'', left(' || pg_temp.a_text(0) || ', 20), 3, seed => d.id)'
         ELSE 'infer.answer(''pf_answer'', ''who sat?'', ' || pg_temp.a_text(0) || ')' END;
 END $$;
 CREATE FUNCTION pg_temp.a_label(depth int) RETURNS text VOLATILE LANGUAGE plpgsql AS $$
@@ -86,7 +89,8 @@ CREATE FUNCTION pg_temp.a_tail() RETURNS text VOLATILE LANGUAGE sql AS
 CREATE FUNCTION pg_temp.a_set() RETURNS text VOLATILE LANGUAGE sql AS
     $$ SELECT pg_temp.one_of('infer.tag(''pf_tag'', ' || pg_temp.a_text(0) || ')', 'infer.classify_scores(''pf_class'', ' || pg_temp.a_text(0) || ', truncate => ''end'')',
                              'infer.fill_mask(''pf_mask'', ''the [MASK] of '' || left(' || pg_temp.a_text(0) || ', 9), top_k => 2)',
-                             'infer.answers(''pf_answer'', ''who?'', ' || pg_temp.a_text(0) || ', top_k => 2)') $$;
+                             'infer.answers(''pf_answer'', ''who?'', ' || pg_temp.a_text(0) || ', top_k => 2)',
+                             'infer.generate_many(''pf_causal'', left(' || pg_temp.a_text(0) || ', 15), 3, num_beams => 2, num_return_sequences => 2)') $$;
 
 CREATE FUNCTION pg_temp.a_query() RETURNS text VOLATILE LANGUAGE plpgsql AS $$
 DECLARE
