@@ -98,7 +98,6 @@ class LlamaCpp:
         self.llama = llama_cpp
         path = folder / f"gpt2-{precision}.gguf"
         write_gguf(path, json.loads((folder / MODEL / "config.json").read_text()), precision)
-        llama_cpp.llama_log_set(llama_cpp.llama_log_callback(lambda *_: None), None)
         llama_cpp.llama_backend_init()
         model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
         params = llama_cpp.llama_context_default_params()
