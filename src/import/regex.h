@@ -61,6 +61,9 @@ extern uint32_t regex_spares(const RegexTree *tree);
 /* Whether it is one character and nothing else. */
 extern bool regex_is_character(const RegexTree *tree, uint32_t character);
 
+/* Whether it matches nothing but two or more of a character. */
+extern bool regex_is_run(const RegexTree *tree, uint32_t character);
+
 /* regex_code.c */
 extern bool regex_compile(Arena *arena, const RegexTree *tree, const Node *at, const void **table,
 						  size_t *size, Error *error);

@@ -421,12 +421,24 @@ regex_spares(const RegexTree *tree)
 	return cuts;
 }
 
+static bool
+is_character(const RegexNode *node, uint32_t character)
+{
+	return node && node->kind == NODE_SET && !node->next && node->set->n == 2 &&
+		   node->set->bounds[0] == character && node->set->bounds[1] == character + 1;
+}
+
 bool
 regex_is_character(const RegexTree *tree, uint32_t character)
 {
+	return tree->root->kind == NODE_SEQUENCE && is_character(tree->root->children, character);
+}
+
+bool
+regex_is_run(const RegexTree *tree, uint32_t character)
+{
 	const RegexNode *node = tree->root->children;
 
-	return tree->root->kind == NODE_SEQUENCE && node && node->kind == NODE_SET && !node->next &&
-		   node->set->n == 2 && node->set->bounds[0] == character &&
-		   node->set->bounds[1] == character + 1;
+	return tree->root->kind == NODE_SEQUENCE && node && node->kind == NODE_REPEAT && !node->next &&
+		   node->least >= 2 && is_character(node->children, character);
 }

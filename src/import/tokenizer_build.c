@@ -481,6 +481,12 @@ put_template(TokenizerBuild *build, Error *error)
 	return put_table(build, "template", table, sizeof *table + n * sizeof *table->items, error);
 }
 
+static bool
+is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 /* Where no occurrence of an added token in a normalized text can be cut apart or change. */
 static uint32_t
 cuts_of_added(const BuildAdded *added)
@@ -493,7 +499,10 @@ cuts_of_added(const BuildAdded *added)
 			return 0;
 		else if ((uint8_t) added->content.bytes[i] <= ' ')
 			cut &= ~TOKENIZER_CUT_SPACE;
-	return added->rstrip ? cut & ~TOKENIZER_CUT_SPACE : cut;
+	/* The space of a cut has a letter or digit before it. */
+	return added->rstrip && is_alnum(added->content.bytes[added->content.length - 1])
+			   ? cut & ~TOKENIZER_CUT_SPACE
+			   : cut;
 }
 
 /* Where all components allow to cut a text, and where one cuts itself.  Behind one that moves spaces and ideographs the

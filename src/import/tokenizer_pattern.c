@@ -130,8 +130,10 @@ compile_replace(TokenizerBuild *build, const Node *node, Error *error)
 		has_space |= content[i] == ' ';
 	}
 	/* What it puts must not become a part of an added token that is normalized.  A space that becomes something else all
-	 * by itself does so wherever the text is cut. */
-	if (ascii && !has_space)
+	 * by itself does so wherever the text is cut, and no cut is at two of them. */
+	if (regex_is_run(&pattern.tree, ' '))
+		record.cut = TOKENIZER_CUTS;
+	else if (ascii && !has_space)
 		record.cut = regex_spares(&pattern.tree);
 	else if (!ascii && regex_is_character(&pattern.tree, ' '))
 		record.cut = CUT_MOVES | TOKENIZER_CUT_SPACE;

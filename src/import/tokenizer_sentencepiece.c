@@ -154,7 +154,8 @@ put_scores(Slow *slow)
 		if (piece->type == PIECE_NORMAL)
 			slow->scores[piece_id(slow, i)] = (double) piece->score;
 		else if (piece->type == PIECE_USER_DEFINED)
-			slow->scores[piece_id(slow, i)] = (double) ((float) piece->text.length * most) - 0.1;
+			slow->scores[piece_id(slow, i)] =
+				(double) (float) ((float) piece->text.length * most - 0.1);
 	}
 	slow->unk_score = least - UNKNOWN_PENALTY;
 	return true;
@@ -179,13 +180,13 @@ path_score(const Slow *slow, const BuildString *text)
 		for (size_t end = next; end <= text->length; end++)
 		{
 			int32_t id = string_map_get(&slow->build->model_ids, text->bytes + at, end - at);
-			double	score;
+			float	score;
 
 			if (id < 0 || isnan(slow->scores[id]))
 				continue;
-			score = slow->scores[id] + (double) best[at];
-			if (!reached[end] || score > (double) best[end])
-				best[end] = (float) score;
+			score = (float) (slow->scores[id] + (double) best[at]);
+			if (!reached[end] || score > best[end])
+				best[end] = score;
 			reached[end] = true;
 			covered |= end == next;
 		}

@@ -90,13 +90,15 @@ lattice_offer(Lattice *lattice, Run *run, size_t from, size_t to, int32_t id, do
 	}
 	node = &lattice->nodes[to];
 	score += lattice->nodes[from].score;
+	if (single)
+		score = (double) (float) score;
 	if (node->start != UNREACHED && !(score > node->score))
 		return true;
 	if (id < 0)
 		return error_set(run->error, ERR_DATA,
 						 "text has a character that the vocabulary does not have, and there is no "
 						 "unknown token");
-	*node = (Node){single ? (double) (float) score : score, id, (uint32_t) from};
+	*node = (Node){score, id, (uint32_t) from};
 	return true;
 }
 
