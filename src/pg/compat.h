@@ -14,6 +14,7 @@
 #include "utils/selfuncs.h"
 #include "utils/wait_event.h"
 #if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
 #include "storage/waiteventset.h"
 #endif
 
@@ -82,5 +83,14 @@ compat_estimate_array_length(PlannerInfo *root, Node *array)
 	return estimate_array_length(array);
 #endif
 }
+
+/* What an ExecutorRun_hook is called with; before 18 also whether it is the only call. */
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define COMPAT_RUN_ARGUMENTS query, direction, count
+#else
+#define COMPAT_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define COMPAT_RUN_ARGUMENTS query, direction, count, once
+#endif
 
 #endif

@@ -578,12 +578,12 @@ static ExecutorRun_hook_type previous_run_hook;
 /* A session that has fetched some rows may come back for more in an hour: what it has under way must not fill
  * shared memory until then. */
 static void
-run_query(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
+run_query(COMPAT_RUN_PARAMETERS)
 {
 	if (previous_run_hook)
-		previous_run_hook(query, direction, count, once);
+		previous_run_hook(COMPAT_RUN_ARGUMENTS);
 	else
-		standard_ExecutorRun(query, direction, count, once);
+		standard_ExecutorRun(COMPAT_RUN_ARGUMENTS);
 	if (count > 0)
 		ahead_settle();
 }
