@@ -85,20 +85,47 @@ gpt2_fast(TokenizerBuild *build, const TokenizerConfig *config, const Node *at, 
 		   add_template(build, config, at, true, error) && add_decoder(build, at, 0, error);
 }
 
+/* What Python is told to do with bytes that are no UTF-8. */
+static bool
+read_errors(const TokenizerConfig *config, uint32_t *flags, Error *error)
+{
+	Node		node;
+	const char *name = "replace";
+	size_t		length;
+
+	*flags = 0;
+	if (!config->config.value)
+		return true;
+	if (!node_find(&config->config, "errors", &node, error) ||
+		(node.value && !node_string(&node, &name, &length, error)))
+		return false;
+	if (strcmp(name, "ignore") == 0)
+		*flags = BYTE_LEVEL_IGNORE;
+	else if (strcmp(name, "strict") == 0)
+		*flags = BYTE_LEVEL_STRICT;
+	else if (strcmp(name, "replace") != 0)
+		return node_error(&node, error, ERR_UNSUPPORTED, "\"%.100s\" is not supported", name);
+	return true;
+}
+
 bool
 gpt2_slow(TokenizerBuild *build, const TokenizerConfig *config, const Node *at, Error *error)
 {
 	ComponentRecord	   space = {.kind = NORMALIZER_PREPEND};
 	const BuildString *unk = &build->special[SPECIAL_UNK];
+	uint32_t		   errors;
 
-	/* The slow classes have no positions: they are given without the spaces. */ build->flags |=
-		TOKENIZER_TRIM | (config->add_prefix_space ? TOKENIZER_TRIM_PREFIX : 0);
+	if (!read_errors(config, &errors, error))
+		return false;
+
+	/* The slow classes have no positions: they are given without the spaces. */
+	build->flags |= TOKENIZER_TRIM | (config->add_prefix_space ? TOKENIZER_TRIM_PREFIX : 0);
 	build->components[STAGE_MODEL][0].record.args[0] =
 		unk->bytes ? build_id(build, unk->bytes, unk->length) : -1;
-	space.flags = config->class == CLASS_ROBERTA ? PREPEND_UNLESS_SPACE : 0;
+	space.flags = config->class == CLASS_ROBERTA ? PREPEND_UNLESS_SPACE : PREPEND_TO_EMPTY;
 	return (!config->add_prefix_space ||
 			build_component(build, STAGE_NORMALIZER, &space, " ", 1, at, error)) &&
 		   add_byte_level(build, at, false, true, UNICODE_ONIGURUMA, error) &&
 		   add_template(build, config, at, false, error) &&
-		   add_decoder(build, at, BYTE_LEVEL_APART, error);
+		   add_decoder(build, at, BYTE_LEVEL_APART | errors, error);
 }

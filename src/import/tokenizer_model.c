@@ -124,7 +124,9 @@ cut_by_model(TokenizerBuild *build, Error *error)
 	char			 mark[4];
 	size_t			 n_mark, size, at = 0;
 
-	if (!leaves_whole_texts(build) || !(build_allowed_cuts(build) & TOKENIZER_CUT_SPACE))
+	/* Without an unknown token characters vanish, and the positions of all that follow are shifted. */
+	if ((model->record.kind == MODEL_BPE && model->record.args[0] < 0) ||
+		!leaves_whole_texts(build) || !(build_allowed_cuts(build) & TOKENIZER_CUT_SPACE))
 		return true;
 	if (!tokenizer_bind(&tokenizer, build_find, build, error))
 		return false;

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tok/unigram.h"
@@ -46,6 +47,38 @@ add_unigram(TokenizerBuild *build, const Node *at, const UnigramOptions *options
 	return build_component(build, STAGE_MODEL, &record, table, size, at, error);
 }
 
+/* What the tokenizers library makes of a number: its JSON reader divides all digits by a power of ten, which can be one
+ * unit in the last place beside the nearest number.  Where two ways to cut a text are as good, that decides. */
+static double
+as_library_reads(double value)
+{
+	char   text[40], digits[24];
+	size_t n = 0;
+	int	   precision = 0, exponent;
+	double read;
+
+	if (!isfinite(value) || value == 0)
+		return value;
+	/* The shortest form, which is what such files have. */
+	do
+		snprintf(text, sizeof text, "%.*e", precision++, fabs(value));
+	while (precision < 17 && strtod(text, NULL) != fabs(value));
+	for (const char *c = text; *c != 'e'; c++)
+		if (*c != '.')
+			digits[n++] = *c;
+	digits[n] = '\0';
+	exponent = atoi(strchr(text, 'e') + 1) - (int) (n - 1);
+	read = (double) strtoull(digits, NULL, 10);
+	if (exponent < -308)
+	{
+		read /= 1e308;
+		exponent += 308;
+	}
+	snprintf(text, sizeof text, "1e%d", abs(exponent));
+	read = exponent < 0 ? read / strtod(text, NULL) : read * strtod(text, NULL);
+	return value < 0 ? -read : read;
+}
+
 /* A token and its score; of equal tokens the last counts. */
 static bool
 read_entry(TokenizerBuild *build, const Node *node, const StringMap *last, int32_t id,
@@ -57,6 +90,7 @@ read_entry(TokenizerBuild *build, const Node *node, const StringMap *last, int32
 
 	if (!node_string(&token, &bytes, &length, error) || !node_number(&number, score, error))
 		return false;
+	*score = as_library_reads(*score);
 	if (string_map_get(last, bytes, length) != id)
 		return build_shadowed_token(build, &token, bytes, length, id, error);
 	return build_token(build, &token, bytes, length, id, error);

@@ -187,9 +187,13 @@ byte_level_spell(const char *token, size_t length, char *out)
 static bool
 byte_level_decode(const Component *component, Decoding *decoding)
 {
-	bool   apart = (component->record->flags & BYTE_LEVEL_APART) != 0;
-	size_t length = 0, n = 0, i = 0;
-	char  *bytes;
+	uint32_t	 flags = component->record->flags;
+	bool		 apart = (flags & BYTE_LEVEL_APART) != 0;
+	InvalidBytes invalid = flags & BYTE_LEVEL_IGNORE   ? INVALID_IGNORE
+						   : flags & BYTE_LEVEL_STRICT ? INVALID_ERROR
+													   : INVALID_REPLACE;
+	size_t		 length = 0, n = 0, i = 0;
+	char		*bytes;
 
 	for (size_t j = 0; j < decoding->n; j++)
 		length += decoding->fragments[j].length;
@@ -214,7 +218,7 @@ byte_level_decode(const Component *component, Decoding *decoding)
 				text.length += byte_level_spell(decoding->fragments[i].bytes,
 												decoding->fragments[i].length, bytes + text.length);
 			}
-			if (!fragment_make_text(decoding, &text))
+			if (!fragment_make_text(decoding, &text, invalid))
 				return false;
 		}
 		if (n > 0 && !fragment_prepend(decoding, &text, " ", 1))

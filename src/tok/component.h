@@ -113,7 +113,14 @@ extern char *decoding_bytes(Decoding *decoding, size_t n);
 
 /* Copies a fragment's bytes; what is no UTF-8 becomes U+FFFD, one for each maximal part of a character (Unicode
  * 3.9, U+FFFD Substitution of Maximal Subparts). */
-extern bool fragment_make_text(Decoding *decoding, Fragment *fragment);
+typedef enum InvalidBytes
+{
+	INVALID_REPLACE,
+	INVALID_IGNORE, /* they are left out */
+	INVALID_ERROR	/* ERR_DATA */
+} InvalidBytes;
+
+extern bool fragment_make_text(Decoding *decoding, Fragment *fragment, InvalidBytes invalid);
 
 /* Whether the slow tokenizers decode a token by itself. */
 static inline bool

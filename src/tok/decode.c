@@ -89,7 +89,7 @@ maximal_part(const uint8_t *s, size_t length)
 }
 
 bool
-fragment_make_text(Decoding *decoding, Fragment *fragment)
+fragment_make_text(Decoding *decoding, Fragment *fragment, InvalidBytes invalid)
 {
 	const char *bytes = fragment->bytes;
 	size_t		length = fragment->length, n = 0;
@@ -103,7 +103,14 @@ fragment_make_text(Decoding *decoding, Fragment *fragment)
 		uint32_t character = utf8_next(bytes, length, &at);
 
 		if (character == 0xFFFD && at - begin == 1)
+		{
 			at = begin + maximal_part((const uint8_t *) bytes + begin, length - begin);
+			if (invalid == INVALID_ERROR)
+				return error_set(decoding->error, ERR_DATA,
+								 "tokens stand for bytes that are not valid UTF-8");
+			if (invalid == INVALID_IGNORE)
+				continue;
+		}
 		n += (size_t) utf8_put(character, out + n);
 	}
 	fragment->bytes = out;

@@ -244,6 +244,9 @@ encode_text(Run *run, const char *bytes, size_t length)
 		character += n;
 		taken = match.end;
 	}
+	/* A normalizer can make something of nothing. */
+	if (length == 0)
+		return encode_block(run, bytes, 0, &character);
 	return taken >= length || encode_stretch(run, bytes + taken, length - taken, &character);
 }
 

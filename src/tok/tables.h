@@ -78,8 +78,11 @@ typedef enum ComponentKind
 #define BYTE_LEVEL_PREFIX_SPACE 0x1 /* a space before every piece that has none */
 #define BYTE_LEVEL_WORDS 0x2		/* cuts by GPT-2's pattern */
 
-/* A flag of DECODER_BYTE_LEVEL: tokens that are TOKEN_APART are decoded by themselves, with spaces between. */
-#define BYTE_LEVEL_APART 0x4
+/* Flags of DECODER_BYTE_LEVEL. */
+#define BYTE_LEVEL_APART                                                                           \
+	0x4 /* tokens that are TOKEN_APART are decoded by themselves, with spaces between */
+#define BYTE_LEVEL_IGNORE 0x8  /* bytes that are no UTF-8 are left out, not replaced */
+#define BYTE_LEVEL_STRICT 0x10 /* they are an error */
 
 /* A flag of PRE_TOKENIZER_SPLIT. */
 #define SPLIT_INVERT 0x1
@@ -112,8 +115,9 @@ typedef enum ComponentKind
 #define STRIP_LEFT 0x1
 #define STRIP_RIGHT 0x2
 
-/* A flag of NORMALIZER_PREPEND. */
+/* Flags of NORMALIZER_PREPEND. */
 #define PREPEND_UNLESS_SPACE 0x1
+#define PREPEND_TO_EMPTY 0x2 /* also before an empty text */
 
 /* In the trie of PRE_TOKENIZER_WORDS: the word goes to the model as it is. */
 #define WORDS_MODEL INT32_MAX

@@ -29,11 +29,6 @@ static const char *const cases[] = {
 	"bert-slow-words", "bert-slow-added", "bert-slow-accents",	 "bert-slow-legacy",
 };
 
-/* Cases of zoo.json that are not equal yet; one that is, is an error here. */
-static const char *const pending[] = {
-	"class-gpt2-slow-options",
-};
-
 static char mismatch[1000];
 
 /* Notes a difference; false. */
@@ -291,15 +286,6 @@ test_fixtures(void **state)
 			fail_msg("%s: %s", cases[i], mismatch);
 }
 
-static bool
-is_pending(const char *name)
-{
-	for (size_t i = 0; i < sizeof pending / sizeof *pending; i++)
-		if (strcmp(pending[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* Every component, option and class: all of the zoo. */
 static void
 test_zoo(void **state)
@@ -311,11 +297,9 @@ test_zoo(void **state)
 	assert_true(json_object_size(zoo) >= 177);
 	json_object_foreach(zoo, name, components)
 	{
-		bool same = same_case(name);
-
-		if (same == is_pending(name))
+		if (!same_case(name))
 		{
-			print_error("%s: %s\n", name, same ? "is pending, but equal" : mismatch);
+			print_error("%s: %s\n", name, mismatch);
 			wrong++;
 		}
 	}
