@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a Hugging Face directory to vectors in a SELECT: builds and installs pg_infer on Debian 12, imports
-# all-MiniLM-L6-v2 into a server of its own (gone afterwards) and searches 5,000 sentences by meaning.
+# all-MiniLM-L6-v2 into a server of its own (gone afterwards), searches 5,000 sentences by meaning, and shows
+# labels and generated text with two small models of the tests.
 # Needs root or sudo for apt and the installation.  PG_CONFIG chooses a PostgreSQL other than Debian's.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -27,6 +28,8 @@ ls -l build/models/minilm
 step "Starting a PostgreSQL server of this demonstration's own"
 cluster_scratch
 cluster_model build/models/minilm
+cluster_model test/reference/pipelines/classify-bert
+cluster_model test/reference/generation/opt-text
 cluster_start </dev/null
 sql -c 'SELECT version()'
 
@@ -68,6 +71,16 @@ SQL
     unnest(infer.embed('minilm', sentence), vector) AS v(ours, theirs)")" = t ] ||
     { echo "they are not equal" >&2; exit 1; }
 
+step "Plain SQL batches itself: a node of the plan looks ahead over rows, and computes many calls together"
+show <<'SQL'
+EXPLAIN (ANALYZE, COSTS OFF, SUMMARY OFF)
+SELECT id, infer.embed('minilm', sentence) FROM sentences WHERE id <= 500;
+SQL
+
+[ "$(sql -c "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
+    SELECT infer.embed('minilm', sentence) FROM sentences WHERE id <= 500" | grep -c 'Ahead Of: infer.embed')" = 1 ] ||
+    { echo "nothing was looked ahead" >&2; exit 1; }
+
 step "All 5,000, a thousand in a call"
 show <<'SQL'
 CREATE TABLE vectors (id bigint, embedding real[]);
@@ -93,6 +106,28 @@ FROM queries,
               FROM vectors JOIN sentences USING (id)
               ORDER BY similarity DESC LIMIT 5) AS nearest;
 SQL
+
+step "Labels and generated text (these two models have RANDOM weights: their answers mean nothing, only their form does)"
+show <<'SQL'
+SELECT infer.create_model('random_labels', 'classify-bert'), infer.create_model('random_writer', 'opt-text');
+SELECT label, round(score::numeric, 3) AS score
+FROM infer.classify_scores('random_labels', 'This movie is disgustingly good!');
+SELECT left(sentence, 40) AS sentence, infer.classify('random_labels', sentence, truncate => 'end') AS label
+FROM sentences ORDER BY id LIMIT 3;
+SELECT infer.generate('random_writer', 'The weather is', 20, choices => '{sunny,rainy,very cold}') AS "one of three";
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE TYPE review AS (stars integer, mood mood);
+SELECT * FROM infer.generate_row('random_writer', 'A review', NULL::review, 40, temperature => 1);
+SELECT infer.generate('random_writer', 'Pets', 40, json_schema => '{
+           "type": "object", "required": ["animal", "age"],
+           "properties": {"animal": {"enum": ["cat", "dog"]}, "age": {"type": "integer", "minimum": 0, "maximum": 30}}
+       }')::jsonb AS "JSON of a schema";
+SQL
+
+[ "$(sql -c "SELECT infer.generate('random_writer', 'The weather is', 20, choices => '{sunny,rainy,very cold}') IN
+        ('sunny', 'rainy', 'very cold') AND
+    infer.classify('random_labels', 'This movie is disgustingly good!') = 'POSITIVE'")" = t ] ||
+    { echo "these are not the answers that the models give" >&2; exit 1; }
 
 step "Watching"
 show <<'SQL'
