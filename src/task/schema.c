@@ -291,7 +291,7 @@ type_of_name(SchemaBuild *build, const JsonValue *name)
 	return 0;
 }
 
-/* What "type" says; schema_without it what the keywords are about, and any where they are about nothing. */
+/* What "type" says; without it what the keywords are about, and any where they are about nothing. */
 static int
 types_of(SchemaBuild *build, const JsonValue *schema)
 {
@@ -552,7 +552,7 @@ typedef struct Field
 	bool			 required;
 } Field;
 
-/* The properties of a schema, and those that it requires schema_without naming them. */
+/* The properties of a schema, and those that it requires without naming them. */
 static Field *
 list_fields(SchemaBuild *build, const JsonValue *schema, int *n)
 {
@@ -636,7 +636,7 @@ build_free_object(SchemaBuild *build, const JsonValue *schema, int least, int mo
 			builder_call(builder, separator(build, behind, ':'), rule, next);
 		}
 		builder_bytes(builder, next, '}', '}', to);
-		/* schema_without a bound, the second pair is the one that repeats */
+		/* without a bound, the second pair is the one that repeats */
 		if (most < 0 && i == 1)
 			builder_empty(builder, next, state);
 		state = next;
@@ -914,7 +914,7 @@ build_alternatives(SchemaBuild *build, const JsonValue *schema, const char *key,
 		for (int j = 0; j < i && strcmp(key, "oneOf") == 0; j++)
 			if (!exclude_each_other(build, list->members[j].value, alternative))
 				build_error(build, ERR_UNSUPPORTED,
-							"\"oneOf\" is supported where types or a required schema_property with "
+							"\"oneOf\" is supported where types or a required property with "
 							"\"const\" tell its schemas apart; these may be meant as \"anyOf\"");
 		if (rest->n > 0)
 			alternative = schema_both(build, alternative, rest);

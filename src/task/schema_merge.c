@@ -152,7 +152,7 @@ schema_both(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 	return schema;
 }
 
-/* Types that schema_both allow; an integer is a number. */
+/* Types that both allow; an integer is a number. */
 static const JsonValue *
 merge_types(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 {
@@ -187,7 +187,7 @@ merge_types(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 	return result;
 }
 
-/* The members of one list and those of another that it has not, or (common) those that schema_both have. */
+/* The members of one list and those of another that it has not, or (common) those that both have. */
 static const JsonValue *
 merge_lists(SchemaBuild *build, const JsonValue *a, const JsonValue *b, bool common)
 {
@@ -256,7 +256,7 @@ merge_properties(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 	return result;
 }
 
-/* One keyword that schema_both schemas have. */
+/* One keyword that both schemas have. */
 static const JsonValue *
 merge_keyword(SchemaBuild *build, const char *key, const JsonValue *a, const JsonValue *b)
 {
@@ -286,8 +286,7 @@ merge_keyword(SchemaBuild *build, const char *key, const JsonValue *a, const Jso
 	if (strcmp(key, "const") == 0)
 		return NULL;
 	build_error(build, ERR_UNSUPPORTED,
-				"two different values of \"%s\" that schema_both have to hold are not supported",
-				key);
+				"two different values of \"%s\" that both have to hold are not supported", key);
 	return a;
 }
 
@@ -313,7 +312,7 @@ merge_alternatives(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 	return result;
 }
 
-/* A schema that holds where schema_both do. */
+/* A schema that holds where both do. */
 static const JsonValue *
 merge(SchemaBuild *build, const JsonValue *a, const JsonValue *b)
 {

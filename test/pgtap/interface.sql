@@ -91,6 +91,10 @@ SELECT is_empty($$
       AND NOT (classid = 'pg_class'::regclass AND (SELECT relkind = 'c' FROM pg_class c WHERE c.oid = objid))
 $$, 'everything has a comment');
 SELECT is_empty($$
+    SELECT attrelid::regclass, attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
+    WHERE relnamespace = 'infer'::regnamespace AND attnum > 0 AND col_description(attrelid, attnum) IS NULL
+$$, 'and so has every column');
+SELECT is_empty($$
     SELECT p.oid::regprocedure FROM pg_proc p
     WHERE pronamespace = 'infer'::regnamespace AND pronargs > 0
       AND (proargnames IS NULL OR cardinality(proargnames) < pronargs OR '' = ANY (proargnames[1:pronargs]))

@@ -134,3 +134,11 @@ CREATE TYPE infer.encoding AS (
     input_pronunciation_ids integer[]
 );
 COMMENT ON TYPE infer.encoding IS 'a text as token ids; pos and len are the characters a token stands for, NULL for special tokens';
+COMMENT ON COLUMN infer.encoding.input_ids IS 'ids of the tokens, special ones included';
+COMMENT ON COLUMN infer.encoding.token_type_ids IS '0 for the first text, 1 for the second where the tokenizer tells them apart';
+COMMENT ON COLUMN infer.encoding.attention_mask IS '1 for each token';
+COMMENT ON COLUMN infer.encoding.special_tokens_mask IS '1 for tokens that the tokenizer added, 0 for those of the text';
+COMMENT ON COLUMN infer.encoding.pos IS 'the first character that a token stands for, from 1';
+COMMENT ON COLUMN infer.encoding.len IS 'how many characters a token stands for';
+COMMENT ON COLUMN infer.encoding.input_shape_ids IS 'ids of the shapes of characters; RoCBert alone has them';
+COMMENT ON COLUMN infer.encoding.input_pronunciation_ids IS 'ids of how characters are pronounced; RoCBert alone has them';

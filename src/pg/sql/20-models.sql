@@ -70,10 +70,23 @@ SELECT m.name, m.digest, m.family, m.architecture, m."precision", m.parameters, 
        pg_catalog.pg_get_userbyid(m.owner) AS owner, m.description, m.path, m.previous
 FROM infer.list_models() m LEFT JOIN infer.residency() r USING (digest);
 COMMENT ON VIEW infer.models IS 'the models of this database';
+COMMENT ON COLUMN infer.models.name IS 'name of the model, and of its foreign server';
 COMMENT ON COLUMN infer.models.digest IS 'SHA-256 of the image in use';
+COMMENT ON COLUMN infer.models.family IS 'model_type of config.json';
+COMMENT ON COLUMN infer.models.architecture IS 'class of Transformers, whose head it has';
+COMMENT ON COLUMN infer.models."precision" IS 'fp32, bf16 or int8: how weights are stored';
+COMMENT ON COLUMN infer.models.parameters IS 'numbers of the model, whatever their precision';
+COMMENT ON COLUMN infer.models.hidden_size IS 'width of hidden states';
+COMMENT ON COLUMN infer.models.max_length IS 'tokens that a text may have';
+COMMENT ON COLUMN infer.models.pooling IS 'how infer.embed makes a vector of hidden states';
+COMMENT ON COLUMN infer.models.normalize IS 'whether vectors of infer.embed have length 1';
+COMMENT ON COLUMN infer.models.truncate IS 'what happens to longer texts: error, end or start';
 COMMENT ON COLUMN infer.models.size IS 'bytes of the image';
 COMMENT ON COLUMN infer.models.resident IS 'whether the weights are in memory';
 COMMENT ON COLUMN infer.models.state IS 'stored (not in memory), loading, resident or failed; missing or damaged: its image';
+COMMENT ON COLUMN infer.models.owner IS 'owner of the foreign server';
+COMMENT ON COLUMN infer.models.description IS 'the option description';
+COMMENT ON COLUMN infer.models.path IS 'the directory that it was made from';
 COMMENT ON COLUMN infer.models.previous IS 'digests that infer.update_model has replaced and infer.prune_model removes';
 GRANT SELECT ON infer.models TO PUBLIC;
 
@@ -85,5 +98,10 @@ CREATE VIEW infer.stat_progress_import AS
 SELECT i.pid, a.datid, a.datname, a.usename, a.query_start AS started_at, i.bytes_written
 FROM infer.stat_get_imports() i JOIN pg_catalog.pg_stat_activity a USING (pid);
 COMMENT ON VIEW infer.stat_progress_import IS 'infer.create_model and infer.update_model under way';
+COMMENT ON COLUMN infer.stat_progress_import.pid IS 'process of the session';
+COMMENT ON COLUMN infer.stat_progress_import.datid IS 'its database';
+COMMENT ON COLUMN infer.stat_progress_import.datname IS 'name of its database';
+COMMENT ON COLUMN infer.stat_progress_import.usename IS 'its role';
+COMMENT ON COLUMN infer.stat_progress_import.started_at IS 'when its statement began';
 COMMENT ON COLUMN infer.stat_progress_import.bytes_written IS 'size of the image so far, its intermediate files included';
 GRANT SELECT ON infer.stat_progress_import TO PUBLIC;

@@ -14,6 +14,17 @@ CREATE TYPE infer.output AS (
     seq_relationship_logits real[]
 );
 COMMENT ON TYPE infer.output IS 'what a model''s class returns; fields that it does not return are NULL';
+COMMENT ON COLUMN infer.output.loss IS 'where labels were given';
+COMMENT ON COLUMN infer.output.logits IS 'the head''s scores; shape as the class has it, batch first';
+COMMENT ON COLUMN infer.output.start_logits IS 'of question answering: batch, length';
+COMMENT ON COLUMN infer.output.end_logits IS 'of question answering: batch, length';
+COMMENT ON COLUMN infer.output.last_hidden_state IS 'batch, length, hidden';
+COMMENT ON COLUMN infer.output.pooler_output IS 'batch, hidden';
+COMMENT ON COLUMN infer.output.hidden_states IS 'layer + 1, batch, length, hidden; with output_hidden_states';
+COMMENT ON COLUMN infer.output.attentions IS 'layer, batch, head, query, key; with output_attentions';
+COMMENT ON COLUMN infer.output.cross_attentions IS 'layer, batch, head, query, key; with output_attentions and encoder_hidden_states';
+COMMENT ON COLUMN infer.output.past IS 'what a later call may pass as past, to go on from here';
+COMMENT ON COLUMN infer.output.seq_relationship_logits IS 'the second output of BertForPreTraining: batch, 2';
 
 CREATE FUNCTION infer.forward(model infer.model,
                               input_ids integer[] DEFAULT NULL,
