@@ -871,7 +871,7 @@ is_required(const JsonValue *schema, const char *key)
 	return false;
 }
 
-/* Whether no value can satisfy schema_both: of different types, of listed values, or objects that a required schema_property
+/* Whether no value can satisfy both: of different types, of listed values, or objects that a required property
  * tells apart. */
 static bool
 exclude_each_other(SchemaBuild *build, const JsonValue *a, const JsonValue *b)

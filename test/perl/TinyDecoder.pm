@@ -7,10 +7,11 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Copy;
 
 our @EXPORT = qw(write_decoder);
 
-my ($hidden, $inner, $vocab) = (16, 32, 60);
+my ($hidden, $inner) = (16, 32);
 
 # A pseudo-random number in [-1, 1), the same everywhere.
 my $state = 1;
@@ -21,10 +22,13 @@ sub random
 	return $state / 1073741824 - 1;
 }
 
-# Writes config.json, model.safetensors and a tokenizer of single letters into a folder.
+# Writes config.json, model.safetensors and a tokenizer into a folder: one of single letters and digits, or that of
+# another folder, whose vocabulary has so many tokens.
 sub write_decoder
 {
-	my ($folder, $positions) = @_;
+	my ($folder, $positions, $other, $vocab) = @_;
+	my @tokens = ('<s>', '<pad>', '</s>', '<unk>', "\xc4\xa0", 'a' .. 'z', '0' .. '9', 'A' .. 'Z');
+	$vocab //= 60;
 	my $layer = 'model.decoder.layers.0';
 	my %shapes = (
 		'model.decoder.embed_tokens.weight'    => [ $vocab,         $hidden ],
@@ -60,7 +64,11 @@ sub write_decoder
  "ffn_dim": $inner, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": $vocab,
  "max_position_embeddings": $positions, "eos_token_id": 2, "pad_token_id": 1, "bos_token_id": 2}
 END
-	my @tokens = ('<s>', '<pad>', '</s>', '<unk>', "\xc4\xa0", 'a' .. 'z', '0' .. '9', 'A' .. 'Z');
+	if (defined $other)
+	{
+		copy("$other/$_", "$folder/$_") or die "$other/$_: $!" foreach qw(vocab.json merges.txt tokenizer_config.json);
+		return;
+	}
 	write_file("$folder/vocab.json", '{' . join(',', map { qq("$tokens[$_]":$_) } 0 .. $vocab - 1) . '}');
 	write_file("$folder/merges.txt", "#version: 0.2\n");
 	write_file("$folder/tokenizer_config.json", <<'END');

@@ -1,0 +1,87 @@
+
+# Texts made within JSON schemas: whatever random schema and prompt, however they are chosen, they validate; and
+# schemas that can't be kept to are refused, with the place.  The cases are test/reference/schemas.jsonl.
+
+use strict;
+use warnings;
+
+use File::Spec;
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TinyDecoder;
+use TinyModel;
+
+my $reference = "$FindBin::RealBin/../reference";
+my $node      = new_server('schemas');
+my $folder    = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir() . '/writer');
+write_decoder($folder, 1000, "$reference/pipelines/causal-opt", 500);
+$node->safe_psql('postgres', "SELECT infer.create_model('writer', '$folder')");
+
+my $lines = slurp_file("$reference/schemas.jsonl");
+$lines =~ s/\\/\\\\/g;
+my $psql = '\set ON_ERROR_STOP on
+CREATE TABLE cases (id int GENERATED ALWAYS AS IDENTITY, line jsonb NOT NULL);
+CREATE TABLE results (id int, mode text, output text);
+CREATE FUNCTION message_of(schema jsonb, tokens int) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN \'got \' || infer.generate(\'writer\', \'x\', tokens, json_schema => schema);
+EXCEPTION WHEN feature_not_supported OR invalid_parameter_value THEN
+    RETURN sqlerrm;
+END $$;
+COPY cases (line) FROM STDIN;
+';
+$node->safe_psql('postgres', $psql . $lines . "\\.\n");
+
+sub query
+{
+	return $node->safe_psql('postgres', $_[0]);
+}
+
+# ---- what must be refused ----
+
+is(query("SELECT count(*) FROM cases WHERE line ? 'refused'"), 100, '100 schemas are to be refused');
+is(query(q{
+SELECT concat_ws(' | ', id, message, line ->> 'place', line ->> 'refused')
+FROM (SELECT id, line, message_of(line -> 'schema', 300) AS message FROM cases WHERE line ? 'refused') AS s
+WHERE message !~ (line ->> 'refused') OR NOT starts_with(message, format('JSON schema at "%s": ', line ->> 'place'))
+ORDER BY id}), '', 'and are, with the place');
+
+# ---- what must be followed ----
+
+my %modes = (
+	greedy  => '',
+	drawn   => ', temperature => 1, seed => id',
+	wild    => ', temperature => 5, top_p => 0.95, seed => -id',
+	beams   => ', num_beams => 3');
+foreach my $mode (sort keys %modes)
+{
+	query("INSERT INTO results SELECT id, '$mode', infer.generate('writer', line ->> 'prompt', (line ->> 'tokens')::int,
+	           json_schema => line -> 'schema' $modes{$mode}) FROM cases WHERE line ? 'tokens'");
+}
+is(query("SELECT count(*), count(DISTINCT id) FROM results"), 500 * keys(%modes) . '|500', '500 schemas are followed');
+is(query("SELECT count(*) FROM results WHERE output::jsonb IS NULL"), 0, 'to texts that are jsonb');
+cmp_ok(query("SELECT count(DISTINCT output) FROM results"), '>', 1000, 'of which many differ');
+
+# Hardly any tokens: a text that is whole, or an error that says so.
+is(query(q{
+SELECT concat_ws(' | ', id, message)
+FROM (SELECT id, message_of(line -> 'schema', 1 + id % 17) AS message FROM cases WHERE line ? 'tokens') AS s
+WHERE message !~ '^(got |model "writer": max_new_tokens of .* too few )' ORDER BY id}), '', 'or it is said that there are too few tokens');
+query(q{
+INSERT INTO results SELECT id, 'short', substr(message, 5)
+FROM (SELECT id, message_of(line -> 'schema', 1 + id % 17) AS message FROM cases WHERE line ? 'tokens') AS s
+WHERE starts_with(message, 'got ')});
+
+my $outputs = query(q{
+SELECT json_build_object('id', id || ' ' || mode, 'schema', line -> 'schema', 'output', output)::text COLLATE "C"
+FROM results JOIN cases USING (id) ORDER BY id, mode});
+my ($verdict, $errors);
+my $run = IPC::Run::run([ 'python3', "$reference/check_schemas.py" ], '<', \$outputs, '>', \$verdict, '2>', \$errors);
+ok($run, 'a validator runs') or diag $errors;
+is($verdict, query('SELECT count(*) FROM results') . " valid\n", 'and accepts every text');
+
+$node->stop;
+done_testing();
