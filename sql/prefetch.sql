@@ -95,6 +95,32 @@ COMMIT;
 FETCH 1 FROM pf_hold;
 CLOSE pf_hold;
 
+-- run conditions of windows, keys of hash joins behind others, what a cursor reads after a change of the setting, and backwards
+SELECT id, row FROM (SELECT infer.similarity('pf', body, near::text) < 2 AS same, id, row_number() OVER (ORDER BY id) AS row FROM pf_docs) AS d WHERE row <= 2 AND same;
+SELECT pf_explain('VERBOSE, COSTS OFF', $$SELECT * FROM (SELECT infer.similarity('pf', body, near::text) AS near, row_number() OVER (ORDER BY id) AS row FROM pf_docs) AS d WHERE row <= 2$$);
+CREATE TABLE pf_keys AS SELECT NULL::int AS id, repeat('long ', 600) AS body UNION ALL VALUES (1, 'the cat of 1');
+SET enable_mergejoin = off;
+SET enable_nestloop = off;
+SELECT k.id FROM pf_keys k JOIN pf_docs d ON k.id = d.id AND infer.similarity('pf', k.body, 'x') = infer.similarity('pf', d.body, 'x');
+RESET enable_mergejoin;
+RESET enable_nestloop;
+DROP TABLE pf_keys;
+SELECT pf_explain('COSTS OFF', $$SELECT id FROM pf_docs WHERE ROW(id, infer.similarity('pf', body, 'x')) < ROW(3, 0)$$);
+CREATE SEQUENCE pf_numbers;
+SELECT pf_explain('COSTS OFF', $$WITH d AS MATERIALIZED (SELECT body, nextval('pf_numbers') FROM pf_docs) SELECT infer.similarity('pf', body, 'x') FROM d$$);
+SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body, n::text) FROM (SELECT body, (SELECT nextval('pf_numbers') WHERE id > 0) AS n FROM pf_docs OFFSET 0) AS d$$);
+DROP SEQUENCE pf_numbers;
+BEGIN;
+DECLARE pf_turned CURSOR FOR SELECT infer.similarity('pf', body, body) FROM pf_docs;
+MOVE 70 IN pf_turned;
+SET LOCAL pg_infer.prefetch = off;
+MOVE ALL IN pf_turned;
+SET LOCAL pg_infer.prefetch = on;
+DECLARE pf_limited SCROLL CURSOR FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs ORDER BY id LIMIT 50;
+MOVE 20 IN pf_limited;
+FETCH BACKWARD 2 FROM pf_limited;
+COMMIT;
+
 -- errors come with their rows
 INSERT INTO pf_docs VALUES (0, repeat('long ', 600), 0);
 SELECT id FROM pf_docs WHERE infer.similarity('pf', body, 'x') < 2 LIMIT 3;

@@ -100,7 +100,7 @@ infer_answers(PG_FUNCTION_ARGS)
 	AnswerSearch   search;
 	Utf8Cursor	   context = {0};
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return (Datum) 0;
 	handle = model_handle(PG_GETARG_INFER_MODEL(0));

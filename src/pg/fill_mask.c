@@ -140,7 +140,7 @@ infer_fill_mask(PG_FUNCTION_ARGS)
 	int			  n;
 	Error		  error;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
 	handle = model_handle(PG_GETARG_INFER_MODEL(0));

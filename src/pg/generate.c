@@ -625,7 +625,7 @@ generate_rows(FunctionCallInfo fcinfo, bool ids)
 	GenerateCall	   call;
 	GenerationPayload *payload;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (!(ids ? ids_arguments(&call, fcinfo) : text_arguments(&call, fcinfo)))
 		return (Datum) 0;
 	payload = generation_run(call.handle, &call.inputs);

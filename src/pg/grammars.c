@@ -346,12 +346,14 @@ schema_of_type(Oid type, int32 typmod, const char *field)
 static JsonValue *
 schema_of_row(Oid type, int32 typmod)
 {
-	TupleDesc  tuple = lookup_rowtype_tupdesc_domain(type, typmod, false);
+	TupleDesc  pinned = lookup_rowtype_tupdesc_domain(type, typmod, false);
+	TupleDesc  tuple = CreateTupleDescCopy(pinned);
 	JsonValue *schema = json_structure(JSON_TYPE_OBJECT, 4);
 	JsonValue *properties = json_structure(JSON_TYPE_OBJECT, tuple->natts);
 	JsonValue *required = json_structure(JSON_TYPE_ARRAY, tuple->natts);
 	JsonValue *closed = palloc0(sizeof(JsonValue));
 
+	ReleaseTupleDesc(pinned); /* before anything can fail */
 	for (int i = 0; i < tuple->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(tuple, i);
@@ -362,7 +364,6 @@ schema_of_row(Oid type, int32 typmod)
 				 schema_of_type(column->atttypid, column->atttypmod, NameStr(column->attname)));
 		json_add(required, NULL, json_string(NameStr(column->attname)));
 	}
-	ReleaseTupleDesc(tuple);
 	closed->type = JSON_TYPE_FALSE;
 	json_add(schema, "type", json_string("object"));
 	json_add(schema, "properties", properties);

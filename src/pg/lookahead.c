@@ -485,9 +485,15 @@ next_row(ScanState *node)
 
 	if (!infer_prefetch && batch->next == batch->n && state->batches[1 - state->current].n == 0)
 	{
-		TupleTableSlot *row = ExecProcNode(outerPlanState(state));
+		TupleTableSlot *row = state->exhausted ? NULL : ExecProcNode(outerPlanState(state));
 
-		return TupIsNull(row) ? ExecClearTuple(node->ss_ScanTupleSlot) : store_row(state, row);
+		if (TupIsNull(row))
+		{
+			state->exhausted = true;
+			return ExecClearTuple(node->ss_ScanTupleSlot);
+		}
+		state->n_taken++;
+		return store_row(state, row);
 	}
 	if (batch->next == batch->n)
 	{

@@ -164,6 +164,13 @@ find_calls(Node *node, void *context)
 			return find_calls(linitial(((CoalesceExpr *) node)->args), context);
 		case T_BoolExpr:
 			return find_calls(linitial(((BoolExpr *) node)->args), context);
+		case T_RowCompareExpr:
+		{
+			RowCompareExpr *comparison = (RowCompareExpr *) node;
+
+			return find_calls(linitial(comparison->largs), context) ||
+				   find_calls(linitial(comparison->rargs), context);
+		}
 		case T_SubPlan:
 		case T_AlternativeSubPlan:
 		case T_Aggref:
@@ -267,6 +274,32 @@ over_columns(Node *node, void *context)
 	return expression_tree_mutator(node, over_columns, context);
 }
 
+/* A window's run condition knows the window functions by their places in the target list, which are others
+ * now. */
+typedef struct Moved
+{
+	List	*targetlist; /* as it was */
+	Columns *columns;	 /* as it is */
+} Moved;
+
+static Node *
+over_moved(Node *node, void *context)
+{
+	Moved *moved = context;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var			*var = (Var *) copyObject(node);
+		TargetEntry *entry = list_nth_node(TargetEntry, moved->targetlist, var->varattno - 1);
+
+		var->varattno = column_of(moved->columns, (Node *) entry->expr)->varattno;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, over_moved, context);
+}
+
 /* Calls that a lower stage has computed, by its columns. */
 static Node *
 over_results(Node *node, void *context)
@@ -301,7 +334,26 @@ over_input(Node *node, void *context)
 
 /* ---- what must not happen early ---- */
 
+static List *subplans; /* of the statement that is planned */
+
 static bool plan_has_effects(Plan *plan);
+
+static bool
+has_effectful_subplan(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) && plan_has_effects(list_nth(subplans, ((SubPlan *) node)->plan_id - 1)))
+		return true;
+	return expression_tree_walker(node, has_effectful_subplan, context);
+}
+
+/* Whether an expression does more than to give a value. */
+static bool
+has_effects(void *expression)
+{
+	return contain_volatile_functions(expression) || has_effectful_subplan(expression, NULL);
+}
 
 static bool
 plans_have_effects(List *plans)
@@ -312,16 +364,10 @@ plans_have_effects(List *plans)
 	return false;
 }
 
-/* Whether making a plan's rows does more than to make them, so that nobody may take more than are wanted. */
+/* As plan_has_effects, for what only nodes of its type do. */
 static bool
-plan_has_effects(Plan *plan)
+node_has_effects(Plan *plan)
 {
-	if (plan == NULL)
-		return false;
-	if (contain_volatile_functions((Node *) plan->targetlist) ||
-		contain_volatile_functions((Node *) plan->qual) || plan_has_effects(plan->lefttree) ||
-		plan_has_effects(plan->righttree))
-		return true;
 	switch (nodeTag(plan))
 	{
 		case T_LockRows:
@@ -334,17 +380,24 @@ plan_has_effects(Plan *plan)
 		case T_SubqueryScan:
 			return plan_has_effects(((SubqueryScan *) plan)->subplan);
 		case T_FunctionScan:
-			return contain_volatile_functions((Node *) ((FunctionScan *) plan)->functions);
+			return has_effects(((FunctionScan *) plan)->functions);
 		case T_TableFuncScan:
-			return contain_volatile_functions((Node *) ((TableFuncScan *) plan)->tablefunc);
+			return has_effects(((TableFuncScan *) plan)->tablefunc);
 		case T_ValuesScan:
-			return contain_volatile_functions((Node *) ((ValuesScan *) plan)->values_lists);
+			return has_effects(((ValuesScan *) plan)->values_lists);
 		case T_Result:
-			return contain_volatile_functions(((Result *) plan)->resconstantqual);
+			return has_effects(((Result *) plan)->resconstantqual);
 		case T_NestLoop:
 		case T_MergeJoin:
 		case T_HashJoin:
-			return contain_volatile_functions((Node *) ((Join *) plan)->joinqual);
+			return has_effects(((Join *) plan)->joinqual);
+		case T_CteScan:
+		{
+			Plan *cte = list_nth(subplans, ((CteScan *) plan)->ctePlanId - 1);
+
+			/* what modifies tables does so for all rows, whoever takes how many */
+			return !IsA(cte, ModifyTable) && plan_has_effects(cte);
+		}
 		case T_CustomScan:
 			return plans_have_effects(((CustomScan *) plan)->custom_plans);
 		case T_ForeignScan:
@@ -352,6 +405,18 @@ plan_has_effects(Plan *plan)
 		default:
 			return false;
 	}
+}
+
+/* Whether making a plan's rows does more than to make them, so that nobody may take more than are wanted. */
+static bool
+plan_has_effects(Plan *plan)
+{
+	if (plan == NULL)
+		return false;
+	if (has_effects(plan->targetlist) || has_effects(plan->qual) ||
+		plan_has_effects(plan->lefttree) || plan_has_effects(plan->righttree))
+		return true;
+	return node_has_effects(plan);
 }
 
 /* ---- splitting a node ---- */
@@ -453,6 +518,16 @@ inner_join(Plan *plan)
 	return NULL;
 }
 
+static void
+move_run_condition(Plan *plan, Columns *columns)
+{
+	Moved moved = {.targetlist = plan->targetlist, .columns = columns};
+
+	if (IsA(plan, WindowAgg))
+		((WindowAgg *) plan)->runCondition =
+			(List *) over_moved((Node *) ((WindowAgg *) plan)->runCondition, &moved);
+}
+
 static Plan *
 split(Plan *plan)
 {
@@ -471,15 +546,9 @@ split(Plan *plan)
 	}
 	else
 		moved = quals_from_first_call(plan->qual, &kept);
-	if ((moved == NIL && !projects) || is_of_cursor((Node *) moved, NULL) ||
-		contain_volatile_functions((Node *) kept) ||
-		contain_volatile_functions((Node *) join_kept) || plan_has_effects(plan->lefttree) ||
-		plan_has_effects(plan->righttree))
-		return plan;
-	if (IsA(plan, SubqueryScan) && plan_has_effects(((SubqueryScan *) plan)->subplan))
-		return plan;
-	if (IsA(plan, FunctionScan) &&
-		contain_volatile_functions((Node *) ((FunctionScan *) plan)->functions))
+	if ((moved == NIL && !projects) || is_of_cursor((Node *) moved, NULL) || has_effects(kept) ||
+		has_effects(join_kept) || plan_has_effects(plan->lefttree) ||
+		plan_has_effects(plan->righttree) || node_has_effects(plan))
 		return plan;
 
 	moved = (List *) over_columns((Node *) moved, &columns);
@@ -491,6 +560,7 @@ split(Plan *plan)
 		join->joinqual = join_kept;
 		join->inner_unique = false; /* the first match may be one that a later stage takes out */
 	}
+	move_run_condition(plan, &columns);
 	plan->targetlist = columns.entries;
 	plan->qual = kept;
 	while (moved != NIL)
@@ -620,16 +690,17 @@ calls_as_columns(Plan *plan, List *calls, int varno, Columns *columns)
 	return node;
 }
 
-/* A hash join makes its keys of every row of both sides, and once more when they meet: calls in them become
- * columns of the sides. */
+/* A hash join makes its first key of every row of both sides, and once more when they meet: calls in it become
+ * columns of the sides.  The other keys it doesn't make where one before is NULL. */
 static void
 look_ahead_for_keys(HashJoin *join)
 {
 	Plan   *outer = join->join.plan.lefttree;
 	Hash   *hash = (Hash *) join->join.plan.righttree;
 	Columns outer_columns = {0}, inner_columns = {0}, hash_columns = {0};
-	List   *outer_calls = calls_of_side(join->hashclauses, OUTER_VAR);
-	List   *inner_calls = calls_of_side(join->hashclauses, INNER_VAR);
+	List   *first_clause = list_make1(linitial(join->hashclauses));
+	List   *outer_calls = calls_of_side(first_clause, OUTER_VAR);
+	List   *inner_calls = calls_of_side(first_clause, INNER_VAR);
 	int		outer_var = OUTER_VAR;
 
 	if (outer_calls != NIL && !plan_has_effects(outer) && !outer->async_capable)
@@ -819,19 +890,25 @@ transform_list(List *plans)
 	}
 }
 
+/* Whether a merge join's inner side has lost the ability to come back to a row. */
+static bool
+cannot_go_back(const Plan *plan)
+{
+	while (IsA(plan, Result) && plan->lefttree != NULL)
+		plan = plan->lefttree;
+	return lookahead_is(plan);
+}
+
 static Plan *
 transform(Plan *plan)
 {
-	Plan *inner;
-
 	if (plan == NULL)
 		return NULL;
 	check_stack_depth();
-	inner = plan->righttree;
 	plan->lefttree = transform(plan->lefttree);
 	plan->righttree = transform(plan->righttree);
 	/* a merge join goes back in its inner side */
-	if (IsA(plan, MergeJoin) && plan->righttree != inner)
+	if (IsA(plan, MergeJoin) && cannot_go_back(plan->righttree))
 		plan->righttree = materialize_finished_plan(plan->righttree);
 	switch (nodeTag(plan))
 	{
@@ -933,12 +1010,13 @@ plan_query(Query *query, const char *text, int options, ParamListInfo params)
 		statement = standard_planner(query, text, options, params);
 	if (!infer_prefetch || statement->commandType == CMD_UTILITY)
 		return statement;
+	subplans = statement->subplans;
 	plan = transform(statement->planTree);
-	if (plan != statement->planTree && (options & CURSOR_OPT_SCROLL) &&
-		!ExecSupportsBackwardScan(plan))
+	if ((options & CURSOR_OPT_SCROLL) && !ExecSupportsBackwardScan(plan))
 		plan = materialize_finished_plan(plan);
 	statement->planTree = plan;
 	foreach(cell, statement->subplans) lfirst(cell) = transform(lfirst(cell));
+	subplans = NIL;
 	number_plan(statement->planTree, &largest, false);
 	number_list(statement->subplans, &largest, false);
 	number_plan(statement->planTree, &largest, true);

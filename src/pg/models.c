@@ -471,7 +471,7 @@ infer_verify_model(PG_FUNCTION_ARGS)
 	Error			  error;
 	volatile bool	  intact = false;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
 	model = PG_GETARG_INFER_MODEL(0);
@@ -578,7 +578,7 @@ infer_list_models(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	ListCell	  *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	foreach(cell, model_servers())
 	{
 		ModelServer *server = lfirst(cell);

@@ -166,7 +166,7 @@ Datum
 infer_residency(PG_FUNCTION_ARGS)
 {
 	require_preload();
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	for (int i = 0; i < registry_count(); i++)
 	{
 		ModelEntry entry;
@@ -197,7 +197,7 @@ Datum
 infer_stat_get_models(PG_FUNCTION_ARGS)
 {
 	require_preload();
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	for (int i = 0; i < registry_count(); i++)
 	{
 		pg_atomic_uint64 *counters = registry_entry(i)->counters;
@@ -228,7 +228,7 @@ Datum
 infer_stat_get_workers(PG_FUNCTION_ARGS)
 {
 	require_preload();
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	for (int i = 0; i < engine_count(); i++)
 	{
 		EngineShared *engine = engine_shared(i);
@@ -279,7 +279,7 @@ infer_stat_get_requests(PG_FUNCTION_ARGS)
 {
 	bool all = (require_preload(), has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS));
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	for (int i = 0; i < queue_slots(); i++)
 	{
 		Slot	  slot;

@@ -705,7 +705,7 @@ infer_stat_get_imports(PG_FUNCTION_ARGS)
 	List		  *imports = NIL;
 	ListCell	  *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	every_entry(add_progress, &imports);
 	foreach(cell, imports)
 	{

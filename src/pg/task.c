@@ -23,7 +23,7 @@ task_run(const Task *task, FunctionCallInfo fcinfo)
 	if (call != NULL)
 		work_run(&call->work);
 	if (task->returns_set)
-		InitMaterializedSRF(fcinfo, 0);
+		InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (call != NULL)
 		return task->finish(fcinfo, call);
 	fcinfo->isnull = !task->returns_set;

@@ -108,7 +108,7 @@ infer_tokenize(PG_FUNCTION_ARGS)
 	TextArguments texts;
 	Error		  error;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
 	rows.handle = model_handle(PG_GETARG_INFER_MODEL(0));
@@ -255,7 +255,7 @@ infer_vocab(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	ModelHandle	  *handle;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
 	handle = model_handle(PG_GETARG_INFER_MODEL(0));
@@ -316,7 +316,7 @@ infer_chunks(PG_FUNCTION_ARGS)
 	size_t		 length;
 	Error		 error;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
 	handle = model_handle(PG_GETARG_INFER_MODEL(0));
