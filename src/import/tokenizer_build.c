@@ -299,8 +299,8 @@ build_item(TokenizerBuild *build, TemplateList list, int32_t id, int32_t type_id
 	return true;
 }
 
-static bool
-put_table(TokenizerBuild *build, const char *name, const void *data, size_t size, Error *error)
+bool
+build_table(TokenizerBuild *build, const char *name, const void *data, size_t size, Error *error)
 {
 	if (build->n_tables == sizeof build->tables / sizeof *build->tables)
 		return error_set(error, ERR_LIMIT, "tokenizer has too many tables");
@@ -317,7 +317,7 @@ put_trie(TokenizerBuild *build, const char *name, TrieKey *keys, size_t n, Error
 	size_t			n_nodes;
 
 	return n == 0 || (trie_build(build->arena, keys, n, &nodes, &n_nodes, error) &&
-					  put_table(build, name, nodes, n_nodes * sizeof *nodes, error));
+					  build_table(build, name, nodes, n_nodes * sizeof *nodes, error));
 }
 
 static bool
@@ -361,7 +361,7 @@ put_vocab(TokenizerBuild *build, Error *error)
 		if (entry->bytes)
 			keys[n_keys++] = (TrieKey){{entry->bytes, entry->length}, entry->value};
 	}
-	return put_table(build, "vocab", vocab, size, error) &&
+	return build_table(build, "vocab", vocab, size, error) &&
 		   put_trie(build, "vocab.trie", keys, n_keys, error);
 }
 
@@ -451,10 +451,10 @@ put_added(TokenizerBuild *build, Error *error)
 		size_t		size;
 
 		if (!char_class_build(build->arena, is_word_character, NULL, &table, &size, error) ||
-			!put_table(build, "added.words", table, size, error))
+			!build_table(build, "added.words", table, size, error))
 			return false;
 	}
-	return put_table(build, "added", records, n * sizeof *records, error) &&
+	return build_table(build, "added", records, n * sizeof *records, error) &&
 		   put_trie(build, "added.names", names, n, error) &&
 		   put_trie(build, "added.raw", raw, n_raw, error) &&
 		   put_trie(build, "added.normalized", normalized, n_normalized, error);
@@ -478,7 +478,7 @@ put_template(TokenizerBuild *build, Error *error)
 			table->items[n++] = build->items[i][j];
 		table->begin[i + 1] = (uint32_t) n;
 	}
-	return put_table(build, "template", table, sizeof *table + n * sizeof *table->items, error);
+	return build_table(build, "template", table, sizeof *table + n * sizeof *table->items, error);
 }
 
 static bool
@@ -576,7 +576,7 @@ put_components(TokenizerBuild *build, Error *error)
 	header->n_normalizers = (uint32_t) build->n_components[STAGE_NORMALIZER];
 	header->n_pre_tokenizers = (uint32_t) build->n_components[STAGE_PRE_TOKENIZER];
 	header->n_decoders = (uint32_t) build->n_components[STAGE_DECODER];
-	if (!put_table(build, "tokenizer", header, size, error))
+	if (!build_table(build, "tokenizer", header, size, error))
 		return false;
 	for (int stage = 0; stage < STAGES; stage++)
 		for (int i = 0; i < build->n_components[stage]; i++, index++)
@@ -587,7 +587,7 @@ put_components(TokenizerBuild *build, Error *error)
 			header->components[index] = component->record;
 			snprintf(name, sizeof name, "component.%d", index);
 			if (component->record.has_table &&
-				!put_table(build, name, component->table, component->table_size, error))
+				!build_table(build, name, component->table, component->table_size, error))
 				return false;
 		}
 	return true;
@@ -599,8 +599,8 @@ put_side_ids(TokenizerBuild *build, Error *error)
 	size_t size = ((size_t) build->n_vocab + 1) * sizeof *build->shape_ids;
 
 	return !build->shape_ids ||
-		   (put_table(build, "shapes", build->shape_ids, size, error) &&
-			put_table(build, "pronunciations", build->pronunciation_ids, size, error));
+		   (build_table(build, "shapes", build->shape_ids, size, error) &&
+			build_table(build, "pronunciations", build->pronunciation_ids, size, error));
 }
 
 bool

@@ -84,6 +84,8 @@ typedef struct TokenizerBuild
 	int32_t	  last_added_id;
 	/* the highest of them */ /* What the model completes in its table when all the others are made; NULL: nothing. */
 	bool (*finish)(struct TokenizerBuild *build, Error *error);
+	/* What finish is to call first; the class's own business. */
+	bool (*finish_model)(struct TokenizerBuild *build, Error *error);
 	BuildComponent components[STAGES][TOKENIZER_MAX_COMPONENTS];
 	int			   n_components[STAGES];
 
@@ -141,6 +143,10 @@ extern bool build_item(TokenizerBuild *build, TemplateList list, int32_t id, int
 
 /* The TOKENIZER_CUT_* that neither components nor added tokens forbid. */
 extern uint32_t build_allowed_cuts(const TokenizerBuild *build);
+
+/* A table behind the others; the name is copied, the data is not. */
+extern bool build_table(TokenizerBuild *build, const char *name, const void *data, size_t size,
+						Error *error);
 
 /* Makes all tables from what was gathered; build_find looks one up by name (a TokenizerFind). */
 extern bool		   build_tables(TokenizerBuild *build, Error *error);

@@ -6,7 +6,6 @@
  */
 #include "import/tokenizer_components.h"
 #include "import/tokenizer_spm.h"
-#include "import/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,20 +31,6 @@ static bool
 out_of_memory(Error *error)
 {
 	return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
-}
-
-/* A number with a comma behind it. */
-static bool
-ends_in_number_comma(const BuildString *text)
-{
-	uint32_t character = 0;
-	size_t	 at = 0;
-
-	if (text->length < 2 || text->bytes[text->length - 1] != ',')
-		return false;
-	while (at + 1 < text->length)
-		character = utf8_next(text->bytes, text->length, &at);
-	return unicode_digit(character);
 }
 
 static bool

@@ -97,20 +97,26 @@ mark_of(const Tokenizer *tokenizer, Arena *arena, char mark[4], size_t *n_mark)
 	memcpy(mark, bytes + begin, *n_mark);
 	/* SentencePiece's normalizer comes later. */
 	if (tokenizer->n_pre_tokenizers > 0 && *n_mark == 1 && mark[0] == ' ' &&
-		(tokenizer->components[tokenizer->n_normalizers].record->flags & SENTENCEPIECE_MARK))
+		(tokenizer->components[tokenizer->n_normalizers + tokenizer->n_pre_tokenizers - 1]
+			 .record->flags &
+		 SENTENCEPIECE_MARK))
 		*n_mark = (size_t) utf8_put(SENTENCEPIECE_MARK_CHARACTER, mark);
 	return at + 1 == length && bytes[at] == 'b';
 }
 
-/* Whether texts come to the model uncut: there is at most SentencePiece's normalizer. */
+/* Whether texts come to the model uncut: there are at most normalizers, SentencePiece's the last. */
 static bool
 leaves_whole_texts(const TokenizerBuild *build)
 {
 	int n = build->n_components[STAGE_PRE_TOKENIZER];
 
 	for (int i = 0; i < n; i++)
-		if (build->components[STAGE_PRE_TOKENIZER][i].record.kind != PRE_TOKENIZER_SENTENCEPIECE)
+	{
+		uint32_t kind = build->components[STAGE_PRE_TOKENIZER][i].record.kind;
+
+		if (i == n - 1 ? kind != PRE_TOKENIZER_SENTENCEPIECE : kind >= PRE_TOKENIZER_BERT)
 			return false;
+	}
 	return true;
 }
 

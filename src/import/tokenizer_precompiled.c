@@ -16,7 +16,7 @@ cluster_class(uint32_t character, const void *argument)
 }
 
 static bool
-build_table(TokenizerBuild *build, const Charsmap *charsmap, const void **table, size_t *size,
+rules_table(TokenizerBuild *build, const Charsmap *charsmap, const void **table, size_t *size,
 			Error *error)
 {
 	PrecompiledTable header = {.n_texts = (uint32_t) charsmap->n_texts};
@@ -61,7 +61,7 @@ compile_precompiled(TokenizerBuild *build, const Node *node, Error *error)
 		!node_string(&text, &base64, &length, error) ||
 		!base64_decode(build->arena, &text, base64, length, &data, &size, error) ||
 		!charsmap_read(&charsmap, build->arena, &text, data, size, error) ||
-		!build_table(build, &charsmap, &table, &size, error))
+		!rules_table(build, &charsmap, &table, &size, error))
 		return false;
 	record.cut = charsmap_keeps_cuts(&charsmap) ? TOKENIZER_CUT_SPACE : 0;
 	return build_component(build, STAGE_NORMALIZER, &record, table, size, node, error);

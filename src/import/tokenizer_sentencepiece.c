@@ -7,6 +7,7 @@
 #include "import/charsmap.h"
 #include "import/tokenizer_components.h"
 #include "import/tokenizer_spm.h"
+#include "import/unicode.h"
 
 #include <float.h>
 #include <math.h>
@@ -15,8 +16,10 @@
 
 #include "base/utf8.h"
 #include "tok/sentencepiece.h"
+#include "tok/tokenizer.h"
 
 #define UNKNOWN_PENALTY 10.0f
+#define MARK "\xE2\x96\x81"
 
 /* A slow tokenizer being compiled. */
 typedef struct Slow
@@ -433,8 +436,178 @@ add_modern_prefix(Slow *slow)
 	return char_map_build(slow->build->arena, map_marks, NULL, &table, &size, slow->error) &&
 		   build_component(slow->build, STAGE_NORMALIZER, &map, table, size, &slow->spm->at,
 						   slow->error) &&
-		   build_component(slow->build, STAGE_NORMALIZER, &prepend, "\xE2\x96\x81", 3,
-						   &slow->spm->at, slow->error);
+		   build_component(slow->build, STAGE_NORMALIZER, &prepend, MARK, 3, &slow->spm->at,
+						   slow->error);
+}
+
+/* ---- ALBERT and XLNet ---- */
+
+static bool
+prepares(const Spm *spm)
+{
+	return spm->class->class == CLASS_ALBERT || spm->class->class == CLASS_XLNET;
+}
+
+static void
+map_lower(uint32_t character, const void *argument, CharMapping *mapping)
+{
+	uint32_t lowered[UNICODE_MAX_MAPPING];
+
+	mapping->n = unicode_lower(character, UNICODE_PYTHON, lowered);
+	for (int i = 0; i < mapping->n; i++)
+		mapping->elements[i] = char_element(lowered[i], character, 0, false);
+}
+
+/* Compatibility decomposition without combining marks, then small letters. */
+static void
+map_prepared(uint32_t character, const void *argument, CharMapping *mapping)
+{
+	const TokenizerConfig *config = argument;
+	uint32_t			   parts[UNICODE_MAX_MAPPING], lowered[UNICODE_MAX_MAPPING];
+	int					   n = 1;
+
+	if (config->keep_accents)
+		parts[0] = character;
+	else
+		n = unicode_decompose(character, true, UNICODE_PYTHON, parts);
+	mapping->n = 0;
+	for (int i = 0; i < n; i++)
+	{
+		int n_lowered = 1;
+
+		if (!config->keep_accents && unicode_class(parts[i], UNICODE_PYTHON) != 0)
+			continue;
+		lowered[0] = parts[i];
+		if (config->do_lower_case)
+			n_lowered = unicode_lower(parts[i], UNICODE_PYTHON, lowered);
+		for (int j = 0; j < n_lowered; j++)
+			mapping->elements[mapping->n++] = char_element(lowered[j], character, 0, false);
+	}
+}
+
+/* preprocess_text; what is written in capitals gets small letters before added tokens are looked for, too. */
+static bool
+add_preparation(Slow *slow)
+{
+	const TokenizerConfig *config = slow->spm->config;
+	uint32_t			   cuts = TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP;
+	ComponentRecord		   lower = {
+			   .kind = NORMALIZER_CHAR_MAP, .flags = CHAR_MAP_SPARES_ADDED, .cut = cuts};
+	ComponentRecord quotes = {.kind = NORMALIZER_QUOTES,
+							  .flags = config->remove_space ? QUOTES_SPACES : 0,
+							  .cut = TOKENIZER_CUT_SPACE};
+	ComponentRecord map = {.kind = NORMALIZER_CHAR_MAP, .cut = cuts};
+	const Node	   *at = &slow->spm->at;
+	const void	   *table;
+	size_t			size;
+
+	if (config->do_lower_case &&
+		(!char_map_build(slow->build->arena, map_lower, NULL, &table, &size, slow->error) ||
+		 !build_component(slow->build, STAGE_NORMALIZER, &lower, table, size, at, slow->error)))
+		return false;
+	if (!build_component(slow->build, STAGE_PRE_TOKENIZER, &quotes, NULL, 0, at, slow->error))
+		return false;
+	if (config->keep_accents && !config->do_lower_case)
+		return true;
+	return char_map_build(slow->build->arena, map_prepared, config, &table, &size, slow->error) &&
+		   build_component(slow->build, STAGE_PRE_TOKENIZER, &map, table, size, at, slow->error);
+}
+
+/* The tokens of a piece that ends in a digit and a comma: those of what is before the comma, and the comma.  Returns how
+ * many words they take, 0 when there is not enough room. */
+static size_t
+split_piece(const Tokenizer *tokenizer, Arena *arena, const BuildString *piece, int32_t *out,
+			size_t room)
+{
+	EncodeOptions options = {0};
+	Encoding	  encoding;
+	Error		  error;
+	char		 *text = arena_alloc(arena, piece->length, 1);
+	size_t		  n = 0, n_out = 1;
+	bool		  marked = piece->length >= 3 && memcmp(piece->bytes, MARK, 3) == 0;
+
+	for (size_t at = 0; text && at + 1 < piece->length;)
+		if (piece->length - at >= 3 && memcmp(piece->bytes + at, MARK, 3) == 0)
+			at += 3;
+		else
+			text[n++] = piece->bytes[at++];
+	if (!text ||
+		!tokenizer_encode(tokenizer, arena, text, n, NULL, 0, &options, &encoding, &error) ||
+		(size_t) encoding.n * 2 + 3 > room)
+		return 0;
+	for (int i = 0; i < encoding.n; i++)
+	{
+		size_t		length;
+		const char *token = tokenizer_token(tokenizer, encoding.ids[i], &length);
+		int32_t		id = encoding.ids[i];
+
+		if (!token)
+			return 0;
+		if (i == 0 && !marked && length >= 3 && memcmp(token, MARK, 3) == 0)
+		{
+			if (length == 3)
+				continue;
+			token += 3;
+			length -= 3;
+			id = trie_find(&tokenizer->vocab_trie, token, length);
+			id = id < 0 ? tokenizer->unk_id : id;
+		}
+		out[n_out++] = id;
+		out[n_out++] = (int32_t) utf8_count(token, length);
+	}
+	out[n_out++] = tokenizer_id(tokenizer, ",", 1);
+	out[n_out++] = 1;
+	if (out[n_out - 2] < 0)
+		out[n_out - 2] = tokenizer->unk_id;
+	out[0] = (int32_t) (n_out / 2);
+	return n_out;
+}
+
+/* Called when the other tables are made, the model's own work included. */
+static bool
+finish_commas(TokenizerBuild *build, Error *error)
+{
+	Tokenizer tokenizer;
+	Arena	  arena;
+	size_t	  n = (size_t) build->n_vocab, room = 4 * n + 64;
+	int32_t	 *splits = arena_alloc(build->arena, room, sizeof *splits);
+	bool	  any = false;
+
+	if (!splits)
+		return out_of_memory(error);
+	if (!build->finish_model(build, error) || !tokenizer_bind(&tokenizer, build_find, build, error))
+		return false;
+	arena_init(&arena, 0);
+	for (int id = 0; id < build->n_vocab; id++)
+	{
+		const BuildString *piece = &build->tokens[id];
+		size_t			   added;
+
+		if (!piece->bytes || !ends_in_number_comma(piece) ||
+			string_map_get(&build->model_ids, piece->bytes, piece->length) != id)
+			continue;
+		added = split_piece(&tokenizer, &arena, piece, splits + n, room - n);
+		arena_reset(&arena);
+		if (added == 0)
+		{
+			arena_free(&arena);
+			return error_set(error, ERR_UNSUPPORTED,
+							 "too many pieces end in a digit and a comma for their split");
+		}
+		splits[id] = (int32_t) n;
+		n += added;
+		any = true;
+	}
+	arena_free(&arena);
+	return !any || build_table(build, "splits", splits, n * sizeof *splits, error);
+}
+
+static bool
+split_commas_later(TokenizerBuild *build)
+{
+	build->finish_model = build->finish;
+	build->finish = finish_commas;
+	return true;
 }
 
 static bool
@@ -518,8 +691,7 @@ spm_slow(TokenizerBuild *build, const Spm *spm, const Node *root, Error *error)
 {
 	Slow slow = {.spm = spm, .build = build, .error = error};
 
-	if (spm->class->class == CLASS_DEBERTA_V2 || spm->class->class == CLASS_ALBERT ||
-		spm->class->class == CLASS_XLNET)
+	if (spm->class->class == CLASS_DEBERTA_V2)
 		return node_error(&spm->at, error, ERR_UNSUPPORTED,
 						  "the slow class \"%s\" is not supported", spm->config->class_name);
 	slow.modern =
@@ -529,9 +701,10 @@ spm_slow(TokenizerBuild *build, const Spm *spm, const Node *root, Error *error)
 		!tokenizer_config_slow(spm->config, build, slow.n_vocab, error))
 		return false;
 	slow.unk_id = find_unk_id(&slow);
-	return (!slow.modern || add_modern_prefix(&slow)) && add_normalizer(&slow) &&
+	return (!slow.modern || add_modern_prefix(&slow)) &&
+		   (!prepares(spm) || add_preparation(&slow)) && add_normalizer(&slow) &&
 		   (spm->model.type == SENTENCEPIECE_UNIGRAM ? add_unigram_model(&slow)
 													 : add_bpe_model(&slow)) &&
-		   add_decoder(&slow) &&
+		   add_decoder(&slow) && (!prepares(spm) || split_commas_later(build)) &&
 		   spm_template(build, spm->class->template, spm->config, false, error);
 }

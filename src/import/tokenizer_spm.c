@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "import/tokenizer_components.h"
+#include "import/unicode.h"
 
 #define FILE_LIMIT ((size_t) 256 << 20)
 
@@ -51,6 +53,19 @@ spm_load(Spm *spm, const SpmClass *class, const TokenizerConfig *config, Tokeniz
 	*found = true;
 	return sentencepiece_read(&spm->model, build->arena, &spm->at, (const uint8_t *) data, size,
 							  error);
+}
+
+bool
+ends_in_number_comma(const BuildString *text)
+{
+	uint32_t character = 0;
+	size_t	 at = 0;
+
+	if (text->length < 2 || text->bytes[text->length - 1] != ',')
+		return false;
+	while (at + 1 < text->length)
+		character = utf8_next(text->bytes, text->length, &at);
+	return unicode_digit(character);
 }
 
 /* ---- names ---- */

@@ -65,6 +65,9 @@ extern bool spm_slow(TokenizerBuild *build, const Spm *spm, const Node *root, Er
 extern bool spm_template(TokenizerBuild *build, SpmTemplate template, const TokenizerConfig *config,
 						 bool fast, Error *error);
 
+/* Whether a piece is a digit with a comma behind it, and whatever before. */
+extern bool ends_in_number_comma(const BuildString *text);
+
 /* Adds what a class puts into additional_special_tokens by itself to the list; given: the files have one. */
 extern bool spm_additional(const TokenizerConfig *config, json_t *list, bool given,
 						   const Node *node, Error *error);

@@ -9,6 +9,7 @@ static const ComponentType *const types[] = {
 	&prepend_type,
 	&strip_type,
 	&precompiled_type,
+	&quotes_type,
 	&replace_type,
 	&bert_pre_tokenizer_type,
 	&words_type,
@@ -112,6 +113,35 @@ run_copy_piece(Run *run, const Text *text, const Piece *piece, Text *result, Pie
 		return false;
 	text_copy(result, text, piece->begin, piece->end);
 	return pieces_add(out, run->arena, begin, result->length, piece->id, run->error);
+}
+
+bool
+run_emit_split(Run *run, const Text *text, size_t begin, size_t end, int32_t id)
+{
+	const Tokenizer *tokenizer = run->tokenizer;
+	const int32_t	*splits = tokenizer->splits;
+	size_t at = (size_t) splits[id], n = at < tokenizer->n_splits ? (size_t) splits[at] : 0;
+
+	if (n == 0 || n > (tokenizer->n_splits - at) / 2)
+		return error_set(run->error, ERR_CORRUPT, "tokenizer has no tokens instead of id %d", id);
+	for (size_t i = 0; i < n; i++)
+	{
+		int32_t part = splits[at + 1 + 2 * i];
+		size_t	next = begin;
+
+		for (int32_t left = splits[at + 2 + 2 * i]; left > 0 && next < end; left--)
+			text_next(text->bytes, &next);
+		if (i + 1 == n || next == begin || next > end)
+			next = end;
+		if ((uint32_t) part >= (uint32_t) tokenizer->n_vocab)
+			return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d",
+							 part, tokenizer->n_vocab);
+		if (!tokens_add(run->tokens, run->arena, part, text->origin[begin < end ? begin : end - 1],
+						text->origin[next - 1] + 1, run->error))
+			return false;
+		begin = next;
+	}
+	return true;
 }
 
 bool

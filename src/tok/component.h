@@ -66,6 +66,9 @@ extern bool run_copy_piece(Run *run, const Text *text, const Piece *piece, Text 
 /* Has the next token that is added shown as these bytes. */
 extern bool run_show_as(Run *run, const char *bytes, size_t length);
 
+/* Adds the tokens that take the place of one. */
+extern bool run_emit_split(Run *run, const Text *text, size_t begin, size_t end, int32_t id);
+
 /* Adds a token for bytes begin .. end - 1 of a text; an id that the vocabulary has not is ERR_CORRUPT. */
 static inline bool
 run_emit(Run *run, const Text *text, size_t begin, size_t end, int32_t id)
@@ -73,6 +76,8 @@ run_emit(Run *run, const Text *text, size_t begin, size_t end, int32_t id)
 	if ((uint32_t) id >= (uint32_t) run->tokenizer->n_vocab)
 		return error_set(run->error, ERR_CORRUPT, "tokenizer gives id %d of a vocabulary of %d", id,
 						 run->tokenizer->n_vocab);
+	if ((size_t) id < run->tokenizer->n_splits && run->tokenizer->splits[id] > 0)
+		return run_emit_split(run, text, begin, end, id);
 	return tokens_add(run->tokens, run->arena, id, text->origin[begin], text->origin[end - 1] + 1,
 					  run->error);
 }
@@ -175,8 +180,9 @@ extern const ComponentType bert_pre_tokenizer_type, words_type, byte_level_type,
 extern const ComponentType split_type, replace_type, replace_decoder_type;
 extern const ComponentType wordpiece_type, bpe_type, wordlevel_type;
 extern const ComponentType bpe_decoder_type, ctc_decoder_type, strip_decoder_type;
-extern const ComponentType precompiled_type, metaspace_type, unigram_type, metaspace_decoder_type,
-	byte_fallback_decoder_type, fuse_decoder_type, sentencepiece_type, sentencepiece_decoder_type;
+extern const ComponentType quotes_type, precompiled_type, metaspace_type, unigram_type,
+	metaspace_decoder_type, byte_fallback_decoder_type, fuse_decoder_type, sentencepiece_type,
+	sentencepiece_decoder_type;
 extern const ComponentType wordpiece_decoder_type, words_decoder_type, byte_level_decoder_type;
 
 #endif

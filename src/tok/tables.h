@@ -13,6 +13,8 @@
  *	 template			TemplateTable and its items
  *	 shapes				int32_t array: RoCBert's shape id of every id, and behind them that of the template's tokens
  *	 pronunciations		likewise
+ *	 splits				int32_t array: by id, where in it the tokens are that take its place (how many, then id and
+ *						characters of each), or 0
  *	 component.<n>		the table of the n-th component; its file says what is in it
  * Sizes are checked when a tokenizer is opened; indices found inside a table are checked where they are
  * used, so that opening costs the same for every vocabulary.
@@ -36,6 +38,7 @@ typedef enum ComponentKind
 	NORMALIZER_STRIP = 4,		 /* whitespace at the ends dropped */
 	NORMALIZER_REPLACE = 5,		 /* what a pattern matches, by a string */
 	NORMALIZER_PRECOMPILED = 20, /* SentencePiece's rules */
+	NORMALIZER_QUOTES = 21,		 /* quotation marks and whitespace as slow ALBERT has them */
 
 	/* pre-tokenizers */
 	PRE_TOKENIZER_BERT = 100,		   /* drops whitespace, isolates punctuation */
@@ -110,6 +113,9 @@ typedef enum ComponentKind
 #define METASPACE_PREFIX 0x1 /* a mark before every piece that has none; its decoding */
 #define METASPACE_FIRST 0x2	 /* before the first one alone */
 #define METASPACE_SPLIT 0x4	 /* cuts before marks */
+
+/* A flag of NORMALIZER_QUOTES. */
+#define QUOTES_SPACES 0x1 /* joins whitespace */
 
 /* Flags of NORMALIZER_STRIP. */
 #define STRIP_LEFT 0x1

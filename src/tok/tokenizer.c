@@ -164,6 +164,16 @@ bind_component(Tokenizer *tokenizer, int index, TokenizerFind find, void *argume
 	return true;
 }
 
+static bool
+bind_splits(Tokenizer *tokenizer, TokenizerFind find, void *argument, Error *error)
+{
+	size_t size = 0;
+
+	tokenizer->splits = find(argument, "splits", &size);
+	tokenizer->n_splits = tokenizer->splits ? size / sizeof *tokenizer->splits : 0;
+	return size % sizeof *tokenizer->splits == 0 || corrupt(error, "splits");
+}
+
 bool
 tokenizer_bind(Tokenizer *tokenizer, TokenizerFind find, void *argument, Error *error)
 {
@@ -204,6 +214,7 @@ tokenizer_bind(Tokenizer *tokenizer, TokenizerFind find, void *argument, Error *
 		!bind_trie(&tokenizer->vocab_trie, "vocab.trie", find, argument, error) ||
 		!bind_added(tokenizer, find, argument, error) ||
 		!bind_template(tokenizer, find, argument, error) ||
+		!bind_splits(tokenizer, find, argument, error) ||
 		!bind_side_ids(tokenizer, "shapes", find, argument, &tokenizer->shapes, error) ||
 		!bind_side_ids(tokenizer, "pronunciations", find, argument, &tokenizer->pronunciations,
 					   error))

@@ -101,6 +101,8 @@ typedef struct Tokenizer
 	Trie			   added_raw, added_normalized, added_names;
 	CharTable		   added_words; /* index NULL: no added token asks for it */
 	const TemplateTable *template;
+	const int32_t *splits; /* n_splits of them */
+	size_t		   n_splits;
 	const int32_t *shapes,
 		*pronunciations; /* (n_vocab + 1), the last one of the template's tokens; or NULL */
 
