@@ -11,7 +11,8 @@
 #include "task/generation.h"
 
 /* As continuation_text for output that keeps to a constraint: the bytes of the tokens' own spellings (tok/spelling.h), which
- * no clean-up touches.  ids: the generated ones alone. */
+ * no clean-up touches, and of which decoders that drop a space at the beginning of a text drop none.  strips_space: one is
+ * left out here.  ids: the generated ones alone. */
 extern bool continuation_spelled(const Tokenizer *tokenizer, Arena *arena, const int32_t *ids,
 								 int n, bool strips_space, char **text, size_t *length,
 								 Error *error);

@@ -13,15 +13,13 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The byte that a token stands for, or -1.  A plus before one digit is a sign, as the language of the tokenizers
- * library reads numbers. */
-static int
-byte_of(const Fragment *fragment)
+/* A plus before one digit is a sign, as the language of the tokenizers library reads numbers. */
+int
+byte_fallback_byte(const char *s, size_t length)
 {
-	const char *s = fragment->bytes;
-	int			high, low;
+	int high, low;
 
-	if (fragment->length != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>')
+	if (length != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>')
 		return -1;
 	high = s[3] == '+' ? 0 : hex_digit(s[3]);
 	low = hex_digit(s[4]);
@@ -61,7 +59,7 @@ byte_fallback_decode(const Component *component, Decoding *decoding)
 	for (size_t i = 0; i < decoding->n; i++)
 	{
 		Fragment fragment = decoding->fragments[i];
-		int		 byte = byte_of(&fragment);
+		int		 byte = byte_fallback_byte(fragment.bytes, fragment.length);
 
 		if (byte >= 0)
 		{

@@ -150,6 +150,9 @@ extern bool fragment_replace(Decoding *decoding, Fragment *fragment, const char 
  * library's list (of_library) has one more than Transformers'. */
 extern bool fragment_clean_up(Decoding *decoding, Fragment *fragment, bool of_library);
 
+/* The byte that a token like "<0xE2>" stands for, or -1. */
+extern int byte_fallback_byte(const char *token, size_t length);
+
 typedef struct ComponentType
 {
 	ComponentKind kind;

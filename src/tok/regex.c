@@ -87,6 +87,19 @@ set_has(const Regex *regex, uint32_t set, uint32_t atom)
 		   (regex->sets[(size_t) set * words + atom / 32] >> atom % 32 & 1) != 0;
 }
 
+bool
+regex_is_set(const Regex *regex)
+{
+	return regex->table->n_instructions == 2 && regex->instructions[0].op == REGEX_SET &&
+		   regex->instructions[1].op == REGEX_MATCH;
+}
+
+bool
+regex_set_has(const Regex *regex, uint32_t character)
+{
+	return set_has(regex, regex->instructions[0].a, char_value(&regex->chars, character));
+}
+
 /* The number of the character at *at, which moves behind it. */
 static inline uint32_t
 atom_at(const RegexSearch *search, size_t *at)

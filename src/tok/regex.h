@@ -78,6 +78,10 @@ typedef struct Regex
 /* A view of a table at the beginning of data, checked throughout; *used is how many bytes it has. */
 extern bool regex_open(Regex *regex, const void *data, size_t size, size_t *used);
 
+/* Whether it matches single characters of one set and nothing else, and whether one is of that set. */
+extern bool regex_is_set(const Regex *regex);
+extern bool regex_set_has(const Regex *regex, uint32_t character);
+
 /* A way that was left aside. */
 typedef struct RegexChoice
 {

@@ -6,8 +6,8 @@
 
 #include "tok/tokenizer.h"
 
-/* Whether decoding joins bytes, so that each token has its own whatever stands beside it; clean-up, and what
- * happens to a space at the beginning of the text, left aside. */
+/* Whether decoding joins bytes, so that each token has its own whatever stands beside it.  Left aside are clean-up, and
+ * the beginning of a text, where decoders of SentencePiece drop a space: spellings are those behind other tokens. */
 extern bool tokenizer_spells(const Tokenizer *tokenizer);
 
 /* The bytes of a token of such a tokenizer, at out; how many. 0: it is special, longer than room, or not there. */

@@ -66,7 +66,10 @@ sub write_decoder
 END
 	if (defined $other)
 	{
-		copy("$other/$_", "$folder/$_") or die "$other/$_: $!" foreach qw(vocab.json merges.txt tokenizer_config.json);
+		foreach my $file (grep { -e } map { "$other/$_" } qw(tokenizer.json vocab.json merges.txt vocab.txt tokenizer_config.json))
+		{
+			copy($file, $folder) or die "$file: $!";
+		}
 		return;
 	}
 	write_file("$folder/vocab.json", '{' . join(',', map { qq("$tokens[$_]":$_) } 0 .. $vocab - 1) . '}');

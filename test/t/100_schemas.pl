@@ -18,7 +18,8 @@ my $reference = "$FindBin::RealBin/../reference";
 my $node      = new_server('schemas');
 my $folder    = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir() . '/writer');
 write_decoder($folder, 1000, "$reference/pipelines/causal-opt", 500);
-$node->safe_psql('postgres', "SELECT infer.create_model('writer', '$folder')");
+write_decoder("$folder-of-pieces", 1000, "$reference/tokenizers/model-bpe-byte-fallback", 900);
+$node->safe_psql('postgres', "SELECT infer.create_model('writer', '$folder'), infer.create_model('pieces', '$folder-of-pieces')");
 
 my $lines = slurp_file("$reference/schemas.jsonl");
 $lines =~ s/\\/\\\\/g;
@@ -62,6 +63,10 @@ foreach my $mode (sort keys %modes)
 	           json_schema => line -> 'schema' $modes{$mode}) FROM cases WHERE line ? 'tokens'");
 }
 is(query("SELECT count(*), count(DISTINCT id) FROM results"), 500 * keys(%modes) . '|500', '500 schemas are followed');
+
+# Tokens with marks for spaces, and bytes for characters that have no token.
+query("INSERT INTO results SELECT id, 'pieces', infer.generate('pieces', line ->> 'prompt', (line ->> 'tokens')::int,
+           json_schema => line -> 'schema', temperature => 1, seed => id) FROM cases WHERE line ? 'tokens' AND id % 5 = 0");
 is(query("SELECT count(*) FROM results WHERE output::jsonb IS NULL"), 0, 'to texts that are jsonb');
 cmp_ok(query("SELECT count(DISTINCT output) FROM results"), '>', 1000, 'of which many differ');
 
