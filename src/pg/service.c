@@ -34,6 +34,7 @@ static const Service services[] = {
 	{"log_likelihood", LANGUAGE_MODELS},
 	{"perplexity", LANGUAGE_MODELS},
 	{"token_logprobs", LANGUAGE_MODELS},
+	{"generate", ON(HEAD_CAUSAL_LM)},
 };
 
 /* "infer.tag, infer.embed, ..." */
@@ -65,7 +66,7 @@ require_service(ModelHandle *handle, const char *function)
 		ERROR,
 		(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 		 errmsg("model \"%s\" does not have the head that infer.%s needs", handle->name, function),
-		 errdetail("It is a %s, which serves %s.", model->architecture, services_of(model))));
+		 errdetail("Its class is %s, which serves %s.", model->architecture, services_of(model))));
 }
 
 const char *
