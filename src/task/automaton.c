@@ -94,18 +94,6 @@ is_end(const Automaton *automaton, int32_t place)
 	return states[place].final && states[place].first == states[place + 1].first;
 }
 
-/* Bytes to the end of a stack at least. */
-static uint32_t
-stack_distance(const Automaton *automaton, const Stack *stack)
-{
-	const GrammarState *states = grammar_states(automaton->grammar);
-	uint64_t			distance = 0;
-
-	for (int i = 0; i < stack->depth; i++)
-		distance += states[stack->places[i]].distance;
-	return distance < GRAMMAR_NO_END ? (uint32_t) distance : GRAMMAR_NO_END;
-}
-
 /* Adds a stack to those of the state that is being made, unless it is there or leads to no end. */
 static bool
 add_stack(Automaton *automaton, const Stack *stack, Error *error)
@@ -120,7 +108,10 @@ add_stack(Automaton *automaton, const Stack *stack, Error *error)
 			memcmp(automaton->pending[i].places, stack->places, bytes) == 0)
 			return true;
 	if (automaton->n_pending == MAX_PENDING)
-		return true;
+		return error_set(
+			error, ERR_LIMIT,
+			"a constraint has more than the %d ways on from one place that are allowed",
+			MAX_PENDING);
 	if (automaton->n_pending == automaton->pending_room)
 	{
 		int		room = automaton->pending_room * 2;
@@ -136,8 +127,7 @@ add_stack(Automaton *automaton, const Stack *stack, Error *error)
 			return error_set(error, ERR_MEMORY, "out of memory for %d stacks of a grammar", room);
 		automaton->pending_room = room;
 	}
-	automaton->pending[automaton->n_pending] = *stack;
-	automaton->pending[automaton->n_pending++].distance = stack_distance(automaton, stack);
+	automaton->pending[automaton->n_pending++] = *stack;
 	return true;
 }
 
@@ -187,19 +177,29 @@ add_closure(Automaton *automaton, Error *error)
 	return true;
 }
 
-static bool
-takes_bytes(const Automaton *automaton, const Stack *stack)
+/* Bytes to the end of a stack at least, the next one taken where it is; GRAMMAR_NO_END: it takes none. */
+static uint32_t
+stack_distance(const Automaton *automaton, const Stack *stack)
 {
 	const GrammarState *states = grammar_states(automaton->grammar);
+	uint32_t			least = GRAMMAR_NO_END;
+	uint64_t			distance = 1;
 	int32_t				place;
 
 	if (stack->depth == 0)
-		return false;
+		return GRAMMAR_NO_END;
 	place = stack->places[stack->depth - 1];
 	for (uint32_t i = states[place].first; i < states[place + 1].first; i++)
-		if (grammar_edges(automaton->grammar)[i].kind == EDGE_BYTES)
-			return true;
-	return false;
+	{
+		const GrammarEdge *edge = &grammar_edges(automaton->grammar)[i];
+
+		if (edge->kind == EDGE_BYTES && states[edge->target].distance < least)
+			least = states[edge->target].distance;
+	}
+	for (int i = 0; i < stack->depth - 1; i++)
+		distance += states[stack->places[i]].distance;
+	distance += least;
+	return distance < GRAMMAR_NO_END ? (uint32_t) distance : GRAMMAR_NO_END;
 }
 
 static int
@@ -331,7 +331,8 @@ finish_state(Automaton *automaton, Error *error)
 		Stack *stack = &automaton->pending[i];
 
 		may_end = may_end || stack->depth == 0;
-		if (takes_bytes(automaton, stack))
+		stack->distance = stack_distance(automaton, stack);
+		if (stack->distance != GRAMMAR_NO_END)
 			automaton->order[n++] = stack;
 	}
 	if (n == 0 && !may_end)

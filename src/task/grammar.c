@@ -23,6 +23,7 @@ typedef struct BuilderState
 {
 	int	 first, last; /* edges */
 	bool final;
+	bool of_word; /* made by builder_word */
 } BuilderState;
 
 struct GrammarBuilder
@@ -168,6 +169,39 @@ builder_text(GrammarBuilder *builder, int from, const char *bytes, size_t length
 	return from;
 }
 
+/* Where an earlier word goes on from a state with a byte, or NONE. */
+static int
+word_target(const GrammarBuilder *builder, int from, uint8_t byte)
+{
+	for (int i = builder->states[from].first; i != NONE; i = builder->edges[i].next)
+	{
+		const GrammarEdge *edge = &builder->edges[i].edge;
+
+		if (edge->kind == EDGE_BYTES && edge->low == byte && edge->high == byte &&
+			builder->states[edge->target].of_word)
+			return edge->target;
+	}
+	return NONE;
+}
+
+int
+builder_word(GrammarBuilder *builder, int from, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length && builder->error.code == ERR_NONE; i++)
+	{
+		int to = word_target(builder, from, (uint8_t) bytes[i]);
+
+		if (to == NONE)
+		{
+			to = builder_text(builder, from, bytes + i, 1);
+			if (builder->error.code == ERR_NONE)
+				builder->states[to].of_word = true;
+		}
+		from = to;
+	}
+	return from;
+}
+
 /*
  * Characters whose UTF-8 has n bytes each and shares the first `shared` bytes.  Between the first and the last
  * byte string lie all those with a byte between in the first place where the two differ; the
@@ -264,144 +298,258 @@ block_size(uint64_t n_rules, uint64_t n_states, uint64_t n_edges)
 		   n_edges * sizeof(GrammarEdge);
 }
 
-/* The shortest way on from an edge, or GRAMMAR_NO_END. */
+/* Edges by what they lead to: those of state i are incoming[first[i]] .. incoming[first[i + 1] - 1].  A call leads
+ * to its target and to the rule's start. */
+typedef struct Incoming
+{
+	uint32_t *first;	/* (n_states + 2) */
+	uint32_t *incoming; /* (at most 2 * n_edges) */
+	uint32_t *source;	/* (n_edges) the state that an edge goes from */
+} Incoming;
+
+static void
+add_incoming(const Grammar *grammar, Incoming *incoming, uint32_t edge, bool count)
+{
+	const GrammarEdge *at = &grammar_edges(grammar)[edge];
+	uint32_t		   ends[2] = {(uint32_t) at->target, 0};
+	int				   n = 1;
+
+	if (at->kind == EDGE_CALL)
+		ends[n++] = grammar_starts(grammar)[at->rule];
+	for (int i = 0; i < n; i++)
+		if (count)
+			incoming->first[ends[i] + 2]++;
+		else
+			incoming->incoming[incoming->first[ends[i] + 1]++] = edge;
+}
+
+static bool
+find_incoming(const Grammar *grammar, Incoming *incoming)
+{
+	const GrammarState *states = grammar_states(grammar);
+
+	incoming->first = calloc((size_t) grammar->n_states + 2, sizeof(uint32_t));
+	incoming->incoming = malloc(((size_t) grammar->n_edges * 2 + 1) * sizeof(uint32_t));
+	incoming->source = malloc(((size_t) grammar->n_edges + 1) * sizeof(uint32_t));
+	if (incoming->first == NULL || incoming->incoming == NULL || incoming->source == NULL)
+		return false;
+	for (uint32_t i = 0; i < grammar->n_edges; i++)
+		add_incoming(grammar, incoming, i, true);
+	for (uint32_t i = 2; i < grammar->n_states + 2; i++)
+		incoming->first[i] += incoming->first[i - 1];
+	for (uint32_t i = 0; i < grammar->n_states; i++)
+		for (uint32_t j = states[i].first; j < states[i + 1].first; j++)
+		{
+			incoming->source[j] = i;
+			add_incoming(grammar, incoming, j, false);
+		}
+	return true;
+}
+
+/* A state that an end can be reached from, and in how many bytes. */
+typedef struct Reach
+{
+	uint32_t distance, state;
+} Reach;
+
+/* A heap with the nearest one at its top. */
+typedef struct Reaches
+{
+	Reach	*reaches; /* (n_states + 2 * n_edges) */
+	uint32_t n;
+} Reaches;
+
+static void
+push_reach(Reaches *heap, Reach reach)
+{
+	uint32_t at = heap->n++;
+
+	while (at > 0 && heap->reaches[(at - 1) / 2].distance > reach.distance)
+	{
+		heap->reaches[at] = heap->reaches[(at - 1) / 2];
+		at = (at - 1) / 2;
+	}
+	heap->reaches[at] = reach;
+}
+
+static Reach
+pop_reach(Reaches *heap)
+{
+	Reach	 top = heap->reaches[0], last = heap->reaches[--heap->n];
+	uint32_t at = 0, child;
+
+	while ((child = at * 2 + 1) < heap->n)
+	{
+		if (child + 1 < heap->n &&
+			heap->reaches[child + 1].distance < heap->reaches[child].distance)
+			child++;
+		if (heap->reaches[child].distance >= last.distance)
+			break;
+		heap->reaches[at] = heap->reaches[child];
+		at = child;
+	}
+	heap->reaches[at] = last;
+	return top;
+}
+
+/* The length of a way over an edge, or GRAMMAR_NO_END while not all of it is known. */
 static uint32_t
 edge_distance(const Grammar *grammar, const GrammarEdge *edge)
 {
 	const GrammarState *states = grammar_states(grammar);
 	uint64_t			distance = states[edge->target].distance;
-	uint64_t			more = 0;
+	uint64_t			more = edge->kind == EDGE_BYTES;
 
-	if (edge->kind == EDGE_BYTES)
-		more = 1;
-	else if (edge->kind == EDGE_CALL)
+	if (edge->kind == EDGE_CALL)
 		more = states[grammar_starts(grammar)[edge->rule]].distance;
 	if (distance == GRAMMAR_NO_END || more == GRAMMAR_NO_END || distance + more >= GRAMMAR_NO_END)
 		return GRAMMAR_NO_END;
 	return (uint32_t) (distance + more);
 }
 
-/* Lengths of shortest ways, by passes until nothing changes: rules are mostly made from their beginnings
- * on, so passes from the end are few. */
+/*
+ * Lengths of shortest ways, nearest states first: Dijkstra's algorithm in Knuth's generalization ("A generalization
+ * of Dijkstra's algorithm", 1977), as a call is as long as two ways together.  An edge comes into the
+ * heap when the last of what it leads to becomes known: twice at most, where that is one state.
+ */
 static void
-compute_distances(Grammar *grammar)
+settle_distances(Grammar *grammar, const Incoming *incoming, Reaches *heap)
 {
 	GrammarState	  *states = (GrammarState *) grammar_states(grammar);
 	const GrammarEdge *edges = grammar_edges(grammar);
-	bool			   changed = true;
 
-	while (changed)
+	for (uint32_t i = 0; i < grammar->n_states; i++)
+		if (states[i].final)
+			push_reach(heap, (Reach){.state = i});
+	while (heap->n > 0)
 	{
-		changed = false;
-		for (uint32_t i = grammar->n_states; i-- > 0;)
+		Reach reach = pop_reach(heap);
+
+		if (states[reach.state].distance != GRAMMAR_NO_END)
+			continue;
+		states[reach.state].distance = reach.distance;
+		for (uint32_t i = incoming->first[reach.state]; i < incoming->first[reach.state + 1]; i++)
 		{
-			uint32_t least = states[i].final ? 0 : GRAMMAR_NO_END;
+			uint32_t edge = incoming->incoming[i], source = incoming->source[edge];
+			uint32_t distance = edge_distance(grammar, &edges[edge]);
 
-			for (uint32_t j = states[i].first; j < states[i + 1].first; j++)
-			{
-				uint32_t distance = edge_distance(grammar, &edges[j]);
-
-				least = distance < least ? distance : least;
-			}
-			if (least < states[i].distance)
-			{
-				states[i].distance = least;
-				changed = true;
-			}
+			if (distance != GRAMMAR_NO_END && states[source].distance == GRAMMAR_NO_END)
+				push_reach(heap, (Reach){.distance = distance, .state = source});
 		}
 	}
 }
 
+static bool
+compute_distances(Grammar *grammar, Error *error)
+{
+	Incoming incoming = {0};
+	Reaches heap = {.reaches = malloc(((size_t) grammar->n_states + (size_t) grammar->n_edges * 2) *
+									  sizeof(Reach))};
+	bool	ok = find_incoming(grammar, &incoming) && heap.reaches != NULL;
+
+	if (ok)
+		settle_distances(grammar, &incoming, &heap);
+	else
+		error_set(error, ERR_MEMORY, "out of memory for a grammar of %u states", grammar->n_states);
+	free(incoming.first);
+	free(incoming.incoming);
+	free(incoming.source);
+	free(heap.reaches);
+	return ok;
+}
+
 /*
- * Whether some rule calls itself before a byte.  marks: of a rule 0 not seen, 1 under way, 2 fine.
- * Rules under way are kept on a stack of their own, as states are: neither can be deeper than
- * there are of them.
+ * Whether some rule calls itself before a byte: rules that nobody calls so are taken away, with their calls, as long
+ * as there are any.  What is left has callers that are left.
  */
 typedef struct CallSearch
 {
 	const Grammar *grammar;
-	uint8_t		  *rule_marks;	/* (n_rules) */
-	uint32_t	  *state_marks; /* (n_states) number of the look that has seen it */
-	uint32_t	   number;		/* of looks */
+	uint32_t	  *state_marks; /* (n_states) the rule, + 1, that has passed it */
+	uint32_t	  *rule_marks;	/* (n_rules) the rule, + 1, that has been seen to call it */
 	int			  *pending;		/* (n_states) */
-	int			  *calls;		/* (n_rules) rules under way */
-	uint8_t		  *found;		/* (n_rules) called by the one that is looked at */
+	uint32_t *called;  /* (n_edges, as a state is of one rule) before a byte, caller by caller */
+	uint32_t *first;   /* (n_rules + 1) of a caller in called */
+	uint32_t *callers; /* (n_rules) that are left of each */
+	uint32_t *free;	   /* (n_rules) without callers */
 } CallSearch;
 
-/* Sets found for each rule that one calls before its first byte. */
+/* Adds the rules that one calls before its first byte. */
 static void
 first_calls(CallSearch *search, uint32_t rule)
 {
 	const Grammar	   *grammar = search->grammar;
 	const GrammarState *states = grammar_states(grammar);
-	const GrammarEdge  *edges = grammar_edges(grammar);
+	uint32_t			n_called = search->first[rule];
 	int					n = 0;
 
-	search->number++;
-	memset(search->found, 0, grammar->n_rules);
 	search->pending[n++] = (int) grammar_starts(grammar)[rule];
-	search->state_marks[grammar_starts(grammar)[rule]] = search->number;
+	search->state_marks[grammar_starts(grammar)[rule]] = rule + 1;
 	while (n > 0)
 	{
 		int state = search->pending[--n];
 
 		for (uint32_t i = states[state].first; i < states[state + 1].first; i++)
 		{
-			const GrammarEdge *edge = &edges[i];
+			const GrammarEdge *edge = &grammar_edges(grammar)[i];
 			bool			   passes = edge->kind == EDGE_EMPTY;
 
 			if (edge->kind == EDGE_CALL)
 			{
-				search->found[edge->rule] = 1;
+				if (search->rule_marks[edge->rule] != rule + 1)
+				{
+					search->called[n_called++] = (uint32_t) edge->rule;
+					search->callers[edge->rule]++;
+				}
+				search->rule_marks[edge->rule] = rule + 1;
 				passes = states[grammar_starts(grammar)[edge->rule]].distance == 0;
 			}
-			if (passes && search->state_marks[edge->target] != search->number)
+			if (passes && search->state_marks[edge->target] != rule + 1)
 			{
-				search->state_marks[edge->target] = search->number;
+				search->state_marks[edge->target] = rule + 1;
 				search->pending[n++] = edge->target;
 			}
 		}
 	}
+	search->first[rule + 1] = n_called;
 }
 
-/* Rules in the order of a search in depth; a call of one that is under way is a circle.  A rule of one, or -1. */
+/* A rule that calls itself, of those that have callers left: who goes from caller to caller comes into a circle. */
+static int
+rule_in_circle(CallSearch *search, uint32_t rule)
+{
+	uint32_t *caller = search->free, n_rules = search->grammar->n_rules;
+
+	for (uint32_t i = 0; i < n_rules; i++)
+		for (uint32_t j = search->first[i]; search->callers[i] > 0 && j < search->first[i + 1]; j++)
+			caller[search->called[j]] = i;
+	for (uint32_t i = 0; i < n_rules; i++)
+		rule = caller[rule];
+	return (int) rule;
+}
+
+/* A rule that calls itself before a byte, or -1. */
 static int
 circle(CallSearch *search)
 {
-	uint32_t n_rules = search->grammar->n_rules;
+	uint32_t n_rules = search->grammar->n_rules, n = 0;
 
-	for (uint32_t root = 0; root < n_rules; root++)
+	for (uint32_t i = 0; i < n_rules; i++)
+		first_calls(search, i);
+	for (uint32_t i = 0; i < n_rules; i++)
+		if (search->callers[i] == 0)
+			search->free[n++] = i;
+	while (n > 0)
 	{
-		int n = 0;
+		uint32_t rule = search->free[--n];
 
-		if (search->rule_marks[root] != 0)
-			continue;
-		search->calls[n++] = (int) root;
-		search->rule_marks[root] = 1;
-		while (n > 0)
-		{
-			uint32_t rule = (uint32_t) search->calls[n - 1], next = n_rules;
-
-			first_calls(search, rule);
-			for (uint32_t i = 0; i < n_rules; i++)
-			{
-				if (search->found[i] && search->rule_marks[i] == 1)
-					return (int) i;
-				if (search->found[i] && search->rule_marks[i] == 0)
-					next = i;
-			}
-			if (next == n_rules)
-			{
-				search->rule_marks[rule] = 2;
-				n--;
-			}
-			else
-			{
-				search->rule_marks[next] = 1;
-				search->calls[n++] = (int) next;
-			}
-		}
+		for (uint32_t i = search->first[rule]; i < search->first[rule + 1]; i++)
+			if (--search->callers[search->called[i]] == 0)
+				search->free[n++] = search->called[i];
 	}
+	for (uint32_t i = 0; i < n_rules; i++)
+		if (search->callers[i] > 0)
+			return rule_in_circle(search, i);
 	return -1;
 }
 
@@ -410,26 +558,31 @@ check_calls(const Grammar *grammar, int *bad, Error *error)
 {
 	CallSearch search = {
 		.grammar = grammar,
-		.rule_marks = calloc(grammar->n_rules, 1),
 		.state_marks = calloc(grammar->n_states, sizeof(uint32_t)),
+		.rule_marks = calloc(grammar->n_rules, sizeof(uint32_t)),
 		.pending = malloc(grammar->n_states * sizeof(int)),
-		.calls = malloc(grammar->n_rules * sizeof(int)),
-		.found = malloc(grammar->n_rules),
+		.called = malloc(((size_t) grammar->n_edges + 1) * sizeof(uint32_t)),
+		.first = calloc((size_t) grammar->n_rules + 1, sizeof(uint32_t)),
+		.callers = calloc(grammar->n_rules, sizeof(uint32_t)),
+		.free = malloc(grammar->n_rules * sizeof(uint32_t)),
 	};
 	bool ok = false;
 
-	if (search.rule_marks == NULL || search.state_marks == NULL || search.pending == NULL ||
-		search.calls == NULL || search.found == NULL)
+	if (search.state_marks == NULL || search.rule_marks == NULL || search.pending == NULL ||
+		search.called == NULL || search.first == NULL || search.callers == NULL ||
+		search.free == NULL)
 		error_set(error, ERR_MEMORY, "out of memory for a grammar of %u states", grammar->n_states);
 	else if ((*bad = circle(&search)) >= 0)
 		error_set(error, ERR_DATA, "rule %d is defined by itself", *bad);
 	else
 		ok = true;
-	free(search.rule_marks);
 	free(search.state_marks);
+	free(search.rule_marks);
 	free(search.pending);
-	free(search.calls);
-	free(search.found);
+	free(search.called);
+	free(search.first);
+	free(search.callers);
+	free(search.free);
 	return ok;
 }
 
@@ -481,7 +634,11 @@ builder_finish(GrammarBuilder *builder, bool strips_space, int *bad, Error *erro
 		error_set(error, ERR_MEMORY, "out of memory for a grammar of %d states", builder->n_states);
 		return NULL;
 	}
-	compute_distances(grammar);
+	if (!compute_distances(grammar, error))
+	{
+		free(grammar);
+		return NULL;
+	}
 	if (grammar_states(grammar)[grammar_starts(grammar)[0]].distance == GRAMMAR_NO_END)
 	{
 		for (int i = 0; i < builder->n_rules; i++)
@@ -540,7 +697,7 @@ grammar_of_choices(const char *const *choices, int n_choices, Error *error)
 	builder_empty(builder, start, plain);
 	builder_bytes(builder, start, ' ', ' ', plain);
 	for (int i = 0; i < n_choices; i++)
-		builder_final(builder, builder_text(builder, plain, choices[i], strlen(choices[i])));
+		builder_final(builder, builder_word(builder, plain, choices[i], strlen(choices[i])));
 	grammar = builder_finish(builder, true, &bad, error);
 	builder_free(builder);
 	return grammar;

@@ -77,6 +77,10 @@ extern void builder_call(GrammarBuilder *builder, int from, int rule, int to);
 /* A text's bytes one after the other; the state behind them. */
 extern int builder_text(GrammarBuilder *builder, int from, const char *bytes, size_t length);
 
+/* The same, along the states that earlier words from there have made: thousands of words are then one way on at a
+ * time, not thousands.  No edge may lead back to these states. */
+extern int builder_word(GrammarBuilder *builder, int from, const char *bytes, size_t length);
+
 /* A character of low .. high in UTF-8, surrogates left out. */
 extern void builder_characters(GrammarBuilder *builder, int from, uint32_t low, uint32_t high,
 							   int to);

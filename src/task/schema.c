@@ -132,7 +132,7 @@ literal_string(SchemaBuild *build, int from, const char *text, size_t length)
 {
 	static const char escaped[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
 
-	from = builder_text(build->builder, from, "\"", 1);
+	from = builder_word(build->builder, from, "\"", 1);
 	for (size_t i = 0; i < length; i++)
 	{
 		const char *found = text[i] ? strchr(escaped, text[i]) : NULL;
@@ -142,17 +142,17 @@ literal_string(SchemaBuild *build, int from, const char *text, size_t length)
 		{
 			bytes[0] = '\\';
 			bytes[1] = letters[found - escaped];
-			from = builder_text(build->builder, from, bytes, 2);
+			from = builder_word(build->builder, from, bytes, 2);
 		}
 		else if ((unsigned char) text[i] < 0x20)
 		{
 			snprintf(bytes, sizeof bytes, "\\u%04x", (unsigned) (unsigned char) text[i]);
-			from = builder_text(build->builder, from, bytes, 6);
+			from = builder_word(build->builder, from, bytes, 6);
 		}
 		else
-			from = builder_text(build->builder, from, text + i, 1);
+			from = builder_word(build->builder, from, text + i, 1);
 	}
-	return builder_text(build->builder, from, "\"", 1);
+	return builder_word(build->builder, from, "\"", 1);
 }
 
 static int literal(SchemaBuild *build, int from, const JsonValue *value);
@@ -165,11 +165,11 @@ literal_members(SchemaBuild *build, int from, const JsonValue *value)
 		const JsonMember *member = &value->members[i];
 
 		if (i > 0)
-			from = builder_text(build->builder, from, ", ", 2);
+			from = builder_word(build->builder, from, ", ", 2);
 		if (value->type == JSON_TYPE_OBJECT)
 		{
 			from = literal_string(build, from, member->key, member->key_length);
-			from = builder_text(build->builder, from, ": ", 2);
+			from = builder_word(build->builder, from, ": ", 2);
 		}
 		from = literal(build, from, member->value);
 	}
@@ -185,21 +185,21 @@ literal(SchemaBuild *build, int from, const JsonValue *value)
 	switch (value->type)
 	{
 		case JSON_TYPE_NULL:
-			return builder_text(builder, from, "null", 4);
+			return builder_word(builder, from, "null", 4);
 		case JSON_TYPE_FALSE:
-			return builder_text(builder, from, "false", 5);
+			return builder_word(builder, from, "false", 5);
 		case JSON_TYPE_TRUE:
-			return builder_text(builder, from, "true", 4);
+			return builder_word(builder, from, "true", 4);
 		case JSON_TYPE_NUMBER:
-			return builder_text(builder, from, value->text, value->length);
+			return builder_word(builder, from, value->text, value->length);
 		case JSON_TYPE_STRING:
 			return literal_string(build, from, value->text, value->length);
 		case JSON_TYPE_ARRAY:
-			from = literal_members(build, builder_text(builder, from, "[", 1), value);
-			return builder_text(builder, from, "]", 1);
+			from = literal_members(build, builder_word(builder, from, "[", 1), value);
+			return builder_word(builder, from, "]", 1);
 		case JSON_TYPE_OBJECT:
-			from = literal_members(build, builder_text(builder, from, "{", 1), value);
-			return builder_text(builder, from, "}", 1);
+			from = literal_members(build, builder_word(builder, from, "{", 1), value);
+			return builder_word(builder, from, "}", 1);
 	}
 	return from;
 }

@@ -533,6 +533,115 @@ choices_are_texts_of_their_own(void **state)
 	free(grammar);
 }
 
+/* More words with one beginning than there may be ways on from a place. */
+static void
+many_words_are_all_allowed(void **state)
+{
+	enum
+	{
+		N = 20000
+	};
+	char *schema = malloc(N * 16 + 64), *end = schema;
+	char(*texts)[16] = malloc(N * sizeof *texts);
+	const char **list = malloc(N * sizeof *list);
+	Error		 error;
+	Grammar		*choices, *values;
+	Automaton	*of_choices, *of_values;
+	(void) state;
+
+	end += sprintf(end, "{\"enum\": [");
+	for (int i = 0; i < N; i++)
+	{
+		end += sprintf(end, "%s\"item %d\"", i > 0 ? ", " : "", i);
+		sprintf(texts[i], "item %d", i);
+		list[i] = texts[i];
+	}
+	sprintf(end, "]}");
+	choices = grammar_of_choices(list, N, &error);
+	values = compile(schema, &error);
+	assert_non_null(choices);
+	assert_non_null(values);
+	of_choices = automaton_create(choices, &words.vocabulary, &error);
+	of_values = automaton_create(values, &words.vocabulary, &error);
+	for (int i = 0; i < N; i += 1111)
+	{
+		char quoted[20];
+
+		snprintf(quoted, sizeof quoted, "\"%s\"", texts[i]);
+		assert_true(accepts(of_choices, texts[i]));
+		assert_true(accepts(of_values, quoted));
+	}
+	assert_false(accepts(of_choices, "item 20000"));
+	assert_false(accepts(of_values, "\"item 20000\""));
+	automaton_free(of_choices);
+	automaton_free(of_values);
+	free(choices);
+	free(values);
+	free(list);
+	free(texts);
+	free(schema);
+}
+
+/* An object may end where thousands of members could begin. */
+static void
+many_optional_members_may_be_absent(void **state)
+{
+	char	  *schema = malloc(100000), *end = schema;
+	Error	   error;
+	Grammar	  *grammar;
+	Automaton *automaton;
+	(void) state;
+
+	end += sprintf(end, "{\"type\": \"object\", \"properties\": {");
+	for (int i = 0; i < 3000; i++)
+		end += sprintf(end, "%s\"p%d\": {\"type\": \"null\"}", i > 0 ? ", " : "", i);
+	sprintf(end, "}}");
+	grammar = compile(schema, &error);
+	assert_non_null(grammar);
+	automaton = automaton_create(grammar, &words.vocabulary, &error);
+	assert_true(accepts(automaton, "{}"));
+	assert_true(accepts(automaton, "{\"p7\": null}"));
+	automaton_free(automaton);
+	free(grammar);
+	free(schema);
+}
+
+/* A chain of thousands of rules, each of which the one before calls first. */
+static void
+long_chains_of_rules_end(void **state)
+{
+	enum
+	{
+		N = 30000
+	};
+	Error			error;
+	GrammarBuilder *builder = builder_create(&error);
+	Grammar		   *grammar;
+	int				bad, start;
+	(void) state;
+
+	for (int i = 0; i < N; i++)
+		start = builder_rule(builder);
+	for (int i = 0; i + 1 < N; i++)
+	{
+		int end = builder_state(builder);
+
+		builder_call(builder, builder_start(builder, i), i + 1, end);
+		builder_final(builder, end);
+	}
+	builder_final(builder, builder_text(builder, start, "x", 1));
+	grammar = builder_finish(builder, false, &bad, &error);
+	assert_non_null(grammar);
+	assert_int_equal(grammar_states(grammar)[grammar_starts(grammar)[0]].distance, 1);
+	free(grammar);
+	/* a circle far behind the first rule is found, and only who is in it is blamed */
+	builder_call(builder, start, N - 3, start);
+	assert_null(builder_finish(builder, false, &bad, &error));
+	assert_int_equal(error.code, ERR_DATA);
+	assert_in_range(bad, N - 3, N - 1);
+	builder_free(builder);
+}
+
 static void
 damaged_grammars_are_refused(void **state)
 {
@@ -565,6 +674,9 @@ main(void)
 		cmocka_unit_test(generations_keep_to_schemas),
 		cmocka_unit_test(too_few_tokens_are_an_error),
 		cmocka_unit_test(choices_are_texts_of_their_own),
+		cmocka_unit_test(many_words_are_all_allowed),
+		cmocka_unit_test(many_optional_members_may_be_absent),
+		cmocka_unit_test(long_chains_of_rules_end),
 		cmocka_unit_test(damaged_grammars_are_refused),
 	};
 
