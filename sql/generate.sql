@@ -2,6 +2,9 @@
 \getenv srcdir PG_ABS_SRCDIR
 \set writer :srcdir '/test/reference/generation/opt-text'
 \set tiny :srcdir '/test/models/tiny-bert'
+\set rows :srcdir '/test/reference/pipelines/causal-opt'
+\set pieces :srcdir '/test/reference/pipelines/causal-roformer'
+\set roc :srcdir '/test/reference/pipelines/causal-roc-bert'
 \set ids :srcdir '/test/reference/generation/opt'
 SELECT infer.create_model('writer', :'writer') IS NOT NULL AS writer, infer.create_model('tiny', :'tiny') IS NOT NULL AS tiny,
        infer.create_model('ids', :'ids') IS NOT NULL AS ids;
@@ -78,6 +81,51 @@ SELECT infer.generate_enum('writer', 'Today', NULL::pg_temp.mood, 12) IN ('good'
 SELECT (p).x IS NOT NULL AS x, (p).mood IS NOT NULL AS mood FROM infer.generate_row('writer', 'Where?', NULL::pg_temp.place, 60, temperature => 1) AS p;
 SELECT infer.generate_row('writer', 'Where?', NULL::integer);
 SELECT infer.generate_enum('writer', 'Today', NULL::pg_temp.mood, 1);
+
+-- rows of all the types that they may have
+CREATE TYPE pg_temp.face AS ENUM (':)', 'a "quote"', 'back\slash', 'é — 日本');
+CREATE DOMAIN pg_temp.letters AS varchar(3);
+CREATE TYPE pg_temp.numbers AS (b boolean, i2 smallint, i4 integer, i8 bigint, f4 real, f8 double precision, n numeric);
+CREATE TYPE pg_temp.texts AS (t text, v varchar(4), c char(2), name name, u uuid);
+CREATE TYPE pg_temp.times AS (d date, t time, tz timetz, ts timestamp, tstz timestamptz);
+CREATE TYPE pg_temp.part AS (face pg_temp.face, "a ""name""" boolean, letters pg_temp.letters[]);
+CREATE TYPE pg_temp.whole AS (part pg_temp.part, parts pg_temp.part[], faces pg_temp.face[], j json, jb jsonb);
+CREATE FUNCTION pg_temp.seeds() RETURNS SETOF integer LANGUAGE sql AS 'SELECT generate_series(1, 20)';
+SELECT infer.create_model('rows', :'rows') IS NOT NULL AS rows;
+SELECT count(r), count(DISTINCT r) > 2 AS differ, bool_and(r.b IS NOT NULL AND r.i2 IS NOT NULL AND r.i4 IS NOT NULL AND r.i8 IS NOT NULL
+       AND r.f4 IS NOT NULL AND r.f8 IS NOT NULL AND r.n IS NOT NULL) AS all
+FROM pg_temp.seeds() AS s, infer.generate_row('rows', 'x', NULL::pg_temp.numbers, 150, temperature => 1, seed => s) AS r;
+SELECT count(r), count(DISTINCT r) > 2 AS differ, bool_and(r.t IS NOT NULL AND length(r.v) <= 4 AND length(r.c) <= 2 AND r.name IS NOT NULL AND r.u IS NOT NULL) AS all
+FROM pg_temp.seeds() AS s, infer.generate_row('rows', 'x', NULL::pg_temp.texts, 150, temperature => 1, seed => s) AS r;
+SELECT count(r), count(DISTINCT r) > 2 AS differ, bool_and(isfinite(r.d) AND r.t IS NOT NULL AND r.tz IS NOT NULL AND isfinite(r.ts) AND isfinite(r.tstz)) AS all
+FROM pg_temp.seeds() AS s, infer.generate_row('rows', 'x', NULL::pg_temp.times, 180, temperature => 1, seed => s) AS r;
+SELECT count(r), bool_and((r.part).face IS NOT NULL AND (r.part).letters IS NOT NULL AND r.parts IS NOT NULL AND r.faces IS NOT NULL AND r.j IS NOT NULL AND r.jb IS NOT NULL) AS all
+FROM pg_temp.seeds() AS s, infer.generate_row('rows', 'x', NULL::pg_temp.whole, 185, temperature => 1, seed => s) AS r;
+SELECT count(*), count(DISTINCT f) > 1 AS differ FROM pg_temp.seeds() AS s, infer.generate_enum('rows', 'x', NULL::pg_temp.face, 30, temperature => 40, seed => s) AS f;
+CREATE TYPE pg_temp.exact AS (n numeric(5, 2));
+CREATE TYPE pg_temp.shape AS (p point);
+CREATE TYPE pg_temp.nothing AS ENUM ();
+SELECT infer.generate_row('rows', 'x', NULL::pg_temp.exact);
+SELECT infer.generate_row('rows', 'x', NULL::pg_temp.shape);
+SELECT infer.generate_enum('rows', 'x', NULL::pg_temp.nothing);
+SELECT infer.generate_enum('rows', 'x', NULL::integer);
+
+-- choices where tokens have no bytes of their own: they are kept to by their tokens
+SELECT infer.create_model('pieces', :'pieces') IS NOT NULL AS pieces, infer.create_model('roc', :'roc') IS NOT NULL AS roc;
+SELECT m, count(*) FILTER (WHERE output = ANY (choices)) AS kept, count(DISTINCT output) AS differ
+FROM (SELECT m, choices, infer.generate(m::infer.model, 'the weather', 9, temperature => 40, seed => s, choices => choices) AS output
+      FROM unnest('{pieces,roc}'::text[]) AS m, generate_series(1, 40) AS s, (VALUES ('{the Man,"the Man, and",a woman}'::text[])) AS v (choices)) AS g
+GROUP BY m ORDER BY m;
+SELECT infer.generate('roc', 'the weather', 9, num_beams => 3, choices => '{the man,a woman}') IN ('the man', 'a woman') AS beams,
+       (SELECT string_agg(token, '|' ORDER BY ord) FROM infer.generate_stream('pieces', 'the weather', 9, choices => '{a woman}')) AS stream;
+CREATE TYPE pg_temp.who AS ENUM ('the man', 'a woman');
+SELECT infer.generate_enum('pieces', 'x', NULL::pg_temp.who, 9) IS NOT NULL AS who;
+SELECT infer.generate('pieces', 'x', 9, choices => '{the man,the man}') AS twice;
+SELECT infer.generate('pieces', 'x', 9, choices => '{a woman,☃☃}');
+SELECT infer.generate('pieces', 'x', 9, choices => '{the man,The Man}');
+SELECT infer.generate('pieces', 'x', 1, choices => '{the man}');
+SELECT infer.generate('pieces', 'x', 9, json_schema => 'true');
+SELECT infer.drop_model('pieces'), infer.drop_model('roc'), infer.drop_model('rows');
 
 -- streams: row after row, until nobody wants more
 SELECT (infer.generate_stream('writer', 'Once', 50)).ord LIMIT 3;

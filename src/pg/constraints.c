@@ -30,6 +30,7 @@ typedef struct Spelled
 {
 	dlist_node	 node;
 	const Model *model;
+	bool		 of_ids;
 	Vocabulary	*vocabulary;
 } Spelled;
 
@@ -96,15 +97,17 @@ constraints_forget(const Model *model)
 }
 
 static const Vocabulary *
-vocabulary_of(Resident *resident, Error *error)
+vocabulary_of(Resident *resident, bool of_ids, Error *error)
 {
+	Vocabulary *(*create)(const Tokenizer *, int, Error *) =
+		of_ids ? vocabulary_of_ids : vocabulary_create;
 	Spelled	  *spelled;
 	dlist_iter iter;
 
 	dlist_foreach(iter, &vocabularies)
 	{
 		spelled = dlist_container(Spelled, node, iter.cur);
-		if (spelled->model == &resident->model)
+		if (spelled->model == &resident->model && spelled->of_ids == of_ids)
 			return spelled->vocabulary;
 	}
 	if (!resident_open_tokenizer(resident, error))
@@ -116,8 +119,8 @@ vocabulary_of(Resident *resident, Error *error)
 		return NULL;
 	}
 	spelled->model = &resident->model;
-	spelled->vocabulary =
-		vocabulary_create(&resident->tokenizer, head_outputs(&resident->model), error);
+	spelled->of_ids = of_ids;
+	spelled->vocabulary = create(&resident->tokenizer, head_outputs(&resident->model), error);
 	if (spelled->vocabulary == NULL)
 	{
 		free(spelled);
@@ -147,7 +150,7 @@ find(const Model *model, const Grammar *grammar, uint32 hash)
 static Kept *
 keep(Resident *resident, const Grammar *grammar, uint32 hash, Error *error)
 {
-	const Vocabulary *vocabulary = vocabulary_of(resident, error);
+	const Vocabulary *vocabulary = vocabulary_of(resident, grammar->of_tokens, error);
 	Kept			 *kept = vocabulary != NULL ? malloc(sizeof(Kept)) : NULL;
 
 	if (vocabulary == NULL)

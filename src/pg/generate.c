@@ -75,6 +75,7 @@ typedef struct GenerateCall
 	int				  pad_token_id;
 	const int32		 *ids; /* (n_padding + inputs.n_prompt) the prompt as it was given */
 	int				  n_padding;
+	Choices			  choices; /* of which the output is one */
 } GenerateCall;
 
 /* ---- lists ---- */
@@ -246,6 +247,13 @@ set_grammar(GenerateCall *call, const Grammar *grammar)
 }
 
 static void
+set_choices(GenerateCall *call, Choices choices)
+{
+	call->choices = choices;
+	set_grammar(call, grammar_from_choices(call->handle, &call->choices));
+}
+
+static void
 read_constraints(GenerateCall *call, FunctionCallInfo fcinfo)
 {
 	bool choices = !PG_ARGISNULL(ARG_CHOICES), schema = !PG_ARGISNULL(ARG_JSON_SCHEMA);
@@ -258,7 +266,7 @@ read_constraints(GenerateCall *call, FunctionCallInfo fcinfo)
 						errmsg("stop and %s are both given", choices ? "choices" : "json_schema"),
 						errdetail("A stop string would cut what has to be complete.")));
 	if (choices)
-		set_grammar(call, grammar_from_choices(PG_GETARG_ARRAYTYPE_P(ARG_CHOICES)));
+		set_choices(call, choices_from_array(PG_GETARG_ARRAYTYPE_P(ARG_CHOICES)));
 	if (schema)
 		set_grammar(call, grammar_from_schema(PG_GETARG_JSONB_P(ARG_JSON_SCHEMA)));
 }
@@ -573,16 +581,34 @@ strips_space(const GenerateCall *call)
 	return grammar != NULL && grammar->strips_space;
 }
 
+/* The choice that an output of tokens is. */
+static const char *
+chosen(const GenerateCall *call, const GenerationOutput *output, int n)
+{
+	const char *choice = choices_find(&call->choices, &call->handle->tokenizer, output->ids, n);
+
+	if (choice == NULL)
+		elog(ERROR, "%d generated tokens are none of the choices", n);
+	return choice;
+}
+
 /* The text of an output, cut before the first stop string. */
 static text *
 output_text(const GenerateCall *call, GenerationOutput *output)
 {
-	ArrayType *ids = join_ids(call, output);
+	ArrayType *ids;
 	StopList   stops = stop_list(call);
 	char	  *utf8;
 	size_t	   length;
 	Error	   error;
 
+	if (call->choices.ids != NULL)
+	{
+		const char *choice = chosen(call, output, generation_output_count(output));
+
+		return text_from_utf8(choice, strlen(choice));
+	}
+	ids = join_ids(call, output);
 	arena_reset(backend_arena());
 	if (!(call->inputs.grammar != NULL
 			  ? continuation_spelled(&call->handle->tokenizer, backend_arena(), output->ids,
@@ -673,10 +699,10 @@ enum
 	ARG_TYPED_TRUNCATE
 };
 
-/* The text of a value of the third argument's type, which the output is kept to; NULL is the result where it is
- * NULL. */
+/* The text of a value of the third argument's type: of a grammar, or one of some choices.  NULL is the result where
+ * it is NULL. */
 static char *
-typed_output(FunctionCallInfo fcinfo, const Grammar *grammar)
+typed_output(FunctionCallInfo fcinfo, const Grammar *grammar, Choices choices)
 {
 	LOCAL_FCINFO(inner, ARG_TRUNCATE + 1);
 	GenerateCall call;
@@ -695,7 +721,10 @@ typed_output(FunctionCallInfo fcinfo, const Grammar *grammar)
 	inner->args[ARG_TRUNCATE] = fcinfo->args[ARG_TYPED_TRUNCATE];
 	if (!text_arguments(&call, inner))
 		return NULL;
-	set_grammar(&call, grammar);
+	if (grammar != NULL)
+		set_grammar(&call, grammar);
+	else
+		set_choices(&call, choices);
 	return text_to_cstring(output_text(&call, generation_run(call.handle, &call.inputs)->outputs));
 }
 
@@ -704,7 +733,7 @@ Datum
 infer_generate_enum(PG_FUNCTION_ARGS)
 {
 	Oid	  type = get_fn_expr_argtype(fcinfo->flinfo, ARG_TYPE), input, parameter;
-	char *label = typed_output(fcinfo, grammar_from_enum(type));
+	char *label = typed_output(fcinfo, NULL, choices_from_enum(type));
 
 	if (label == NULL)
 		PG_RETURN_NULL();
@@ -717,7 +746,7 @@ Datum
 infer_generate_row(PG_FUNCTION_ARGS)
 {
 	Oid		 type = get_fn_expr_argtype(fcinfo->flinfo, ARG_TYPE);
-	char	*json = typed_output(fcinfo, grammar_from_row(type, -1));
+	char	*json = typed_output(fcinfo, grammar_from_row(type, -1), (Choices){0});
 	FmgrInfo populate;
 	List	*arguments;
 	LOCAL_FCINFO(inner, 2);
@@ -818,8 +847,14 @@ next_row(Stream *stream, Datum *values)
 	last = generation_output_ends(stream->output, stream->n);
 	stream->ids[n_prompt + n] = stream->output->ids[n];
 	arena_reset(backend_arena());
-	if (!continuation_next(&stream->text, backend_arena(), stream->ids, n_prompt,
-						   n_prompt + stream->n, last, &piece, &length, &error))
+	if (call->choices.ids != NULL)
+	{
+		/* which one it is, only the last token tells */
+		piece = last ? chosen(call, stream->output, stream->n) : "";
+		length = strlen(piece);
+	}
+	else if (!continuation_next(&stream->text, backend_arena(), stream->ids, n_prompt,
+								n_prompt + stream->n, last, &piece, &length, &error))
 		report_error(&error, call->handle->name);
 	values[0] = Int32GetDatum(stream->n);
 	values[1] = PointerGetDatum(text_from_utf8(piece, length));

@@ -18,6 +18,7 @@
 #include "utils/typcache.h"
 
 #include "task/schema.h"
+#include "tok/spelling.h"
 
 static Grammar *
 palloc_grammar(Grammar *grammar)
@@ -118,31 +119,19 @@ grammar_from_schema(Jsonb *schema)
 
 /* ---- choices ---- */
 
-static Grammar *
-grammar_of_texts(const char *const *texts, int n)
+Choices
+choices_from_array(ArrayType *array)
 {
-	Error	 error;
-	Grammar *grammar = grammar_of_choices(texts, n, &error);
+	Choices choices = {0};
+	Datum  *values;
+	bool   *nulls;
 
-	if (grammar == NULL)
-		report_error(&error, NULL);
-	return palloc_grammar(grammar);
-}
-
-Grammar *
-grammar_from_choices(ArrayType *choices)
-{
-	Datum		*values;
-	bool		*nulls;
-	int			 n;
-	const char **texts;
-
-	deconstruct_array(choices, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &n);
-	if (n == 0)
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &choices.n);
+	if (choices.n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("choices must not be empty")));
-	texts = palloc(sizeof(char *) * n);
-	for (int i = 0; i < n; i++)
+	choices.texts = palloc(sizeof(char *) * choices.n);
+	for (int i = 0; i < choices.n; i++)
 	{
 		size_t		length;
 		const char *utf8;
@@ -156,36 +145,109 @@ grammar_from_choices(ArrayType *choices)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("choices must not contain an empty string"),
 							errdetail("Element %d is empty.", i + 1)));
-		texts[i] = pnstrdup(utf8, length);
+		choices.texts[i] = pnstrdup(utf8, length);
 	}
-	return grammar_of_texts(texts, n);
+	return choices;
 }
 
-Grammar *
-grammar_from_enum(Oid type)
+Choices
+choices_from_enum(Oid type)
 {
-	CatCList	*labels;
-	const char **texts;
-	int			 n;
+	Choices	  choices = {0};
+	CatCList *labels;
 
 	if (!type_is_enum(type))
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						errmsg("type %s is not an enum", format_type_be(type))));
 	labels = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
-	n = labels->n_members;
-	texts = palloc(sizeof(char *) * (n + 1));
-	for (int i = 0; i < n; i++)
+	choices.n = labels->n_members;
+	choices.texts = palloc(sizeof(char *) * (choices.n + 1));
+	for (int i = 0; i < choices.n; i++)
 	{
 		Form_pg_enum form = (Form_pg_enum) GETSTRUCT(&labels->members[i]->tuple);
 		size_t		 length;
 
-		texts[i] = utf8_copy(NameStr(form->enumlabel), strlen(NameStr(form->enumlabel)), &length);
+		choices.texts[i] =
+			utf8_copy(NameStr(form->enumlabel), strlen(NameStr(form->enumlabel)), &length);
 	}
 	ReleaseCatCacheList(labels);
-	if (n == 0)
+	if (choices.n == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("enum type %s has no labels", format_type_be(type))));
-	return grammar_of_texts(texts, n);
+	return choices;
+}
+
+static char *
+shown(const char *utf8)
+{
+	return text_to_cstring(text_from_utf8(utf8, strlen(utf8)));
+}
+
+/* Their tokens, by which each must be told from the others. */
+static void
+choices_encode(ModelHandle *handle, Choices *choices)
+{
+	StringInfoData ids;
+
+	initStringInfo(&ids);
+	choices->offsets = palloc0(sizeof(int32) * (choices->n + 1));
+	for (int i = 0; i < choices->n; i++)
+	{
+		const char	 *text = choices->texts[i], *same;
+		EncodeOptions options = {.add_special_tokens = false};
+		Encoding	  encoding;
+
+		handle_encode(handle, text, strlen(text), NULL, 0, &options, &encoding);
+		for (int j = 0; j < encoding.n || encoding.n == 0; j++)
+			if (encoding.n == 0 || tokenizer_is_special(&handle->tokenizer, encoding.ids[j]))
+				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+								errmsg("choices has \"%s\", which is not in the vocabulary of "
+									   "model \"%s\"",
+									   shown(text), handle->name)));
+		choices->ids = (int32 *) ids.data;
+		same = choices_find(&(Choices){i, choices->texts, choices->ids, choices->offsets},
+							&handle->tokenizer, encoding.ids, encoding.n);
+		if (same != NULL && strcmp(same, text) != 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("choices has \"%s\" and \"%s\", which model \"%s\" cannot "
+								   "tell apart",
+								   shown(same), shown(text), handle->name),
+							errdetail("Its tokenizer makes the same tokens of both.")));
+		appendBinaryStringInfo(&ids, (const char *) encoding.ids, (int) sizeof(int32) * encoding.n);
+		choices->offsets[i + 1] = ids.len / (int) sizeof(int32);
+	}
+	choices->ids = (int32 *) ids.data;
+}
+
+const char *
+choices_find(const Choices *choices, const Tokenizer *tokenizer, const int32 *ids, int n)
+{
+	while (n > 0 && tokenizer_is_special(tokenizer, ids[n - 1]))
+		n--;
+	for (int i = 0; i < choices->n; i++)
+		if (choices->offsets[i + 1] - choices->offsets[i] == n &&
+			memcmp(choices->ids + choices->offsets[i], ids, sizeof(int32) * n) == 0)
+			return choices->texts[i];
+	return NULL;
+}
+
+Grammar *
+grammar_from_choices(ModelHandle *handle, Choices *choices)
+{
+	Error	 error;
+	Grammar *grammar;
+
+	require_tokenizer(handle);
+	if (tokenizer_spells(&handle->tokenizer))
+		grammar = grammar_of_choices(choices->texts, choices->n, &error);
+	else
+	{
+		choices_encode(handle, choices);
+		grammar = grammar_of_tokens(choices->ids, choices->offsets, choices->n, &error);
+	}
+	if (grammar == NULL)
+		report_error(&error, handle->name);
+	return palloc_grammar(grammar);
 }
 
 /* ---- composite types ---- */

@@ -550,13 +550,24 @@ start_sequence(const TokenConstraint *constraint, void *state)
 	*(Place *) state = (Place){.state = DEAD + 1, .left = constraint_of(constraint)->max_tokens};
 }
 
+/* Bytes of which the tokens that are left behind the next one can have any: a token has one at least. */
+static uint32_t
+certain_bytes(const Automaton *automaton, const Place *place)
+{
+	uint64_t bytes = place->left > 0 ? (uint64_t) place->left - 1 : 0;
+
+	if (automaton->grammar->of_tokens)
+		bytes *= TOKEN_BYTES;
+	return bytes < GRAMMAR_NO_END ? (uint32_t) bytes : GRAMMAR_NO_END - 1;
+}
+
 static bool
 allowed_tokens(const TokenConstraint *constraint, const void *state, uint32_t *bits, bool *complete,
 			   Error *error)
 {
 	Automaton	*automaton = constraint_of(constraint)->automaton;
 	const Place *place = state;
-	uint32_t	 most = place->left > 0 ? (uint32_t) place->left - 1 : 0, furthest;
+	uint32_t	 most = certain_bytes(automaton, place), furthest;
 	bool		 ok;
 
 	pthread_mutex_lock(&automaton->mutex);

@@ -702,3 +702,33 @@ grammar_of_choices(const char *const *choices, int n_choices, Error *error)
 	builder_free(builder);
 	return grammar;
 }
+
+Grammar *
+grammar_of_tokens(const int32_t *ids, const int32_t *offsets, int n_lists, Error *error)
+{
+	GrammarBuilder *builder = builder_create(error);
+	Grammar		   *grammar;
+	int				start, bad;
+
+	if (builder == NULL)
+		return NULL;
+	start = builder_start(builder, builder_rule(builder));
+	for (int i = 0; i < n_lists; i++)
+	{
+		int state = start;
+
+		for (int32_t j = offsets[i]; j < offsets[i + 1]; j++)
+		{
+			uint8_t bytes[TOKEN_BYTES];
+
+			token_bytes(ids[j], bytes);
+			state = builder_text(builder, state, (const char *) bytes, sizeof bytes);
+		}
+		builder_final(builder, state);
+	}
+	grammar = builder_finish(builder, false, &bad, error);
+	builder_free(builder);
+	if (grammar != NULL)
+		grammar->of_tokens = 1;
+	return grammar;
+}

@@ -46,6 +46,8 @@ typedef struct Grammar
 	uint64_t size; /* bytes of all */
 	uint32_t n_rules, n_states, n_edges;
 	uint32_t strips_space; /* 1: a space before the text is not part of it */
+	uint32_t of_tokens;	   /* 1: its texts are the bytes of token ids (vocabulary_of_ids) */
+	uint32_t unused;
 	/* uint32_t starts[n_rules]; GrammarState states[n_states + 1]; GrammarEdge edges[n_edges] */
 } Grammar;
 
@@ -55,6 +57,16 @@ extern const GrammarEdge  *grammar_edges(const Grammar *grammar);
 
 /* Whether a block of so many bytes is a grammar that can be walked. */
 extern bool grammar_check(const void *block, size_t size, Error *error);
+
+#define TOKEN_BYTES 4
+
+/* A token id as a text: its bytes, the highest first. */
+static inline void
+token_bytes(int32_t id, uint8_t bytes[TOKEN_BYTES])
+{
+	for (int i = 0; i < TOKEN_BYTES; i++)
+		bytes[i] = (uint8_t) ((uint32_t) id >> (24 - 8 * i));
+}
 
 /* ---- making one ---- */
 
@@ -91,5 +103,9 @@ extern Grammar *builder_finish(GrammarBuilder *builder, bool strips_space, int *
 
 /* A text that is one of several. */
 extern Grammar *grammar_of_choices(const char *const *choices, int n_choices, Error *error);
+
+/* Token ids that are one of several lists: ids[offsets[i]] .. ids[offsets[i + 1] - 1], none of them empty. */
+extern Grammar *grammar_of_tokens(const int32_t *ids, const int32_t *offsets, int n_lists,
+								  Error *error);
 
 #endif

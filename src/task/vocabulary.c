@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task/grammar.h"
 #include "tok/spelling.h"
 
 typedef struct Spelling
@@ -42,15 +43,27 @@ shared_bytes(const Spelling *a, const Spelling *b)
 	return n;
 }
 
+static size_t
+spell_id(const Tokenizer *tokenizer, int32_t id, char *out, size_t room)
+{
+	if (tokenizer_is_special(tokenizer, id) || room < TOKEN_BYTES)
+		return 0;
+	token_bytes(id, (uint8_t *) out);
+	return TOKEN_BYTES;
+}
+
+typedef size_t (*Speller)(const Tokenizer *tokenizer, int32_t id, char *out, size_t room);
+
 /* Spells all tokens one behind the other into bytes; how many have one. */
 static int
-spell_all(const Tokenizer *tokenizer, int n_vocab, uint8_t *bytes, Spelling *spellings)
+spell_all(const Tokenizer *tokenizer, Speller spell, int n_vocab, uint8_t *bytes,
+		  Spelling *spellings)
 {
 	int n = 0;
 
 	for (int32_t id = 0; id < n_vocab && id < tokenizer->n_vocab; id++)
 	{
-		size_t length = tokenizer_spell(tokenizer, id, (char *) bytes, VOCABULARY_MAX_BYTES);
+		size_t length = spell(tokenizer, id, (char *) bytes, VOCABULARY_MAX_BYTES);
 
 		if (length == 0)
 			continue;
@@ -60,7 +73,7 @@ spell_all(const Tokenizer *tokenizer, int n_vocab, uint8_t *bytes, Spelling *spe
 	return n;
 }
 
-/* Bytes that spellings can have; none is longer than its token's string. */
+/* Bytes that spellings can have; none is longer than its token's string, or an id. */
 static size_t
 most_bytes(const Tokenizer *tokenizer)
 {
@@ -68,12 +81,12 @@ most_bytes(const Tokenizer *tokenizer)
 
 	for (int32_t id = 0; id < tokenizer->n_vocab; id++)
 		if (tokenizer_token(tokenizer, id, &length) != NULL && length <= VOCABULARY_MAX_BYTES)
-			bytes += length;
+			bytes += length > TOKEN_BYTES ? length : TOKEN_BYTES;
 	return bytes;
 }
 
 static bool
-fill(Vocabulary *vocabulary, const Tokenizer *tokenizer, int n_vocab, Error *error)
+fill(Vocabulary *vocabulary, const Tokenizer *tokenizer, Speller spell, int n_vocab, Error *error)
 {
 	size_t	  room = (size_t) n_vocab + 1, bytes = most_bytes(tokenizer);
 	Spelling *spellings = malloc(room * sizeof *spellings);
@@ -92,7 +105,7 @@ fill(Vocabulary *vocabulary, const Tokenizer *tokenizer, int n_vocab, Error *err
 		free(spellings);
 		return error_set(error, ERR_MEMORY, "out of memory for a vocabulary of %d tokens", n_vocab);
 	}
-	vocabulary->n = spell_all(tokenizer, n_vocab, vocabulary->bytes, spellings);
+	vocabulary->n = spell_all(tokenizer, spell, n_vocab, vocabulary->bytes, spellings);
 	qsort(spellings, (size_t) vocabulary->n, sizeof *spellings, compare_spellings);
 	memset(vocabulary->indices, -1, room * sizeof *vocabulary->indices);
 	for (int i = 0; i < vocabulary->n; i++)
@@ -109,26 +122,36 @@ fill(Vocabulary *vocabulary, const Tokenizer *tokenizer, int n_vocab, Error *err
 	return true;
 }
 
-Vocabulary *
-vocabulary_create(const Tokenizer *tokenizer, int n_vocab, Error *error)
+static Vocabulary *
+create(const Tokenizer *tokenizer, Speller spell, int n_vocab, Error *error)
 {
-	Vocabulary *vocabulary;
+	Vocabulary *vocabulary = calloc(1, sizeof *vocabulary);
 
-	if (!tokenizer_spells(tokenizer))
-	{
-		error_set(error, ERR_UNSUPPORTED,
-				  "the model's tokenizer does not spell texts byte by byte, as a constraint needs");
-		return NULL;
-	}
-	vocabulary = calloc(1, sizeof *vocabulary);
 	if (vocabulary == NULL)
 		error_set(error, ERR_MEMORY, "out of memory for a vocabulary");
-	else if (!fill(vocabulary, tokenizer, n_vocab, error))
+	else if (!fill(vocabulary, tokenizer, spell, n_vocab, error))
 	{
 		vocabulary_free(vocabulary);
 		vocabulary = NULL;
 	}
 	return vocabulary;
+}
+
+Vocabulary *
+vocabulary_create(const Tokenizer *tokenizer, int n_vocab, Error *error)
+{
+	if (tokenizer_spells(tokenizer))
+		return create(tokenizer, tokenizer_spell, n_vocab, error);
+	error_set(error, ERR_UNSUPPORTED,
+			  "the model's tokenizer does not spell texts byte by byte, as this constraint needs");
+	error_detail(error, "What a token adds to the text depends on the tokens beside it.");
+	return NULL;
+}
+
+Vocabulary *
+vocabulary_of_ids(const Tokenizer *tokenizer, int n_vocab, Error *error)
+{
+	return create(tokenizer, spell_id, n_vocab, error);
 }
 
 void

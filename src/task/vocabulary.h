@@ -27,6 +27,9 @@ typedef struct Vocabulary
 /* Of ids 0 .. n_vocab - 1, which are those that the model has.  NULL with ERR_UNSUPPORTED when the tokenizer's decoding
  * does more than to join bytes. */
 extern Vocabulary *vocabulary_create(const Tokenizer *tokenizer, int n_vocab, Error *error);
+
+/* For grammars of tokens: each one's bytes are its id's (token_bytes), special ones left out. */
+extern Vocabulary *vocabulary_of_ids(const Tokenizer *tokenizer, int n_vocab, Error *error);
 extern void		   vocabulary_free(Vocabulary *vocabulary);
 
 /* Where a token is in the order, or -1. */
