@@ -56,12 +56,17 @@ add_word(AnswerSearch *search, Arena *scratch, const char *text, size_t length, 
 	return true;
 }
 
-/* The byte-level tokenizers put a space before every word. */
+/* The byte-level tokenizers put a space before every word, but one that begins with what str.isspace of Python takes
+ * for whitespace. */
 static bool
-takes_prefix_space(const Tokenizer *tokenizer)
+takes_prefix_space(const Tokenizer *tokenizer, const char *word, size_t length)
 {
 	const Component *component = tokenizer->components + tokenizer->n_normalizers;
+	size_t			 at = 0;
+	uint32_t		 first = utf8_next(word, length, &at);
 
+	if (is_whitespace(first) || (first >= 0x1C && first <= 0x1F))
+		return false;
 	for (int i = 0; i < tokenizer->n_pre_tokenizers; i++)
 		if (component[i].record->kind == PRE_TOKENIZER_BYTE_LEVEL)
 			return true;
@@ -73,7 +78,7 @@ static bool
 add_words(AnswerSearch *search, const char *context, size_t length, const EncodeOptions *options,
 		  Error *error)
 {
-	size_t	 prefix = takes_prefix_space(search->tokenizer) ? 1 : 0, at = 0;
+	size_t	 at = 0;
 	uint32_t character = 0;
 	Arena	 scratch;
 	bool	 ok = true;
@@ -82,7 +87,7 @@ add_words(AnswerSearch *search, const char *context, size_t length, const Encode
 	search->context = (Tokens){.limit = SIZE_MAX, .wants_words = true};
 	while (ok && at < length)
 	{
-		size_t	 begin = at, end = at;
+		size_t	 begin = at, end = at, prefix;
 		uint32_t pos = character;
 		char	*word;
 
@@ -95,6 +100,7 @@ add_words(AnswerSearch *search, const char *context, size_t length, const Encode
 		character++;
 		if (end == begin)
 			continue;
+		prefix = takes_prefix_space(search->tokenizer, context + begin, end - begin) ? 1 : 0;
 		word = malloc(prefix + (end - begin));
 		if (word == NULL)
 		{
@@ -172,14 +178,21 @@ answer_open(AnswerSearch *search, Arena *arena, const Tokenizer *tokenizer, cons
 
 /* ---- spans ---- */
 
-/* Whether a token's logits count: the context's, and those of [CLS], which stands for "no answer". */
+/* Whether a token's logits count: the context's, and those of [CLS], which stands for "no answer"; of a slow
+ * tokenizer the first one's, and no special token's in the context. */
 static bool
 takes_part(const AnswerSearch *search, const Encoding *window, int i)
 {
-	if (window->ids[i] == search->tokenizer->cls_id && search->tokenizer->cls_id >= 0)
+	const Tokenizer *tokenizer = search->tokenizer;
+	int				 cls = i;
+
+	if ((tokenizer->tables->flags & TOKENIZER_FAST) == 0)
+		for (cls = 0; cls < i && window->ids[cls] != tokenizer->cls_id;)
+			cls++;
+	if (cls == i && tokenizer->cls_id >= 0 && window->ids[i] == tokenizer->cls_id)
 		return true;
-	return window->sequence[i] == 2 && ((search->tokenizer->tables->flags & TOKENIZER_FAST) ||
-										!tokenizer_is_special(search->tokenizer, window->ids[i]));
+	return window->sequence[i] == 2 && ((tokenizer->tables->flags & TOKENIZER_FAST) ||
+										!tokenizer_is_special(tokenizer, window->ids[i]));
 }
 
 /* Softmax of column c (0 starts, 1 ends) of the logits of those that take part. */

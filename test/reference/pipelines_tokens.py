@@ -130,7 +130,6 @@ def answer_rows(f, model, question, context, **options):
         if answer["score"] == 0 or (start == end == 0 and not options.get("handle_impossible_answer")):
             continue  # not a span: what is left over when there are fewer than top_k
         if words is not None and answer["answer"]:  # its end is that of the whitespace behind the word, or one too few
-            assert answer["answer"] == " ".join(answer["answer"].split()), answer
             end = start + len(answer["answer"])
         assert context[start:end] == answer["answer"], answer
         rows.append({"answer": answer["answer"], "score": float(answer["score"]),
@@ -164,6 +163,9 @@ def answer_folder(name, family, tokenizer, chinese=False, rows="", windows=True,
     answer_case(f, "impossible-top-4", QUESTION, CONTEXT[:120], top_k=4, handle_impossible_answer=True)
     if chinese:
         answer_case(f, "chinese", "\u5929\u6c14\u600e\u4e48\u6837\uff1f", CHINESE[0] + CHINESE[1], top_k=2)
+    if not f.tokenizer.is_fast and family != "roc_bert":  # with_shapes knows [CLS] at the beginning only
+        odd = f"He made \u3000 the Muppets in \u20281955 {f.tokenizer.cls_token} with Jane Nebel."
+        answer_case(f, "odd-words", QUESTION, odd, top_k=2, max_answer_len=2, handle_impossible_answer=True)
     if windows:
         asked = len(f.tokenizer(QUESTION, "")["input_ids"])
         for room, stride in ((30, 8), (30, 20), (21, 2), (26, 0 if f.tokenizer.is_fast else 5)):
