@@ -187,9 +187,32 @@ SELECT infer.generate_ids('ids', '{5}', 9, input_shape_ids => '{1,2}');
 SELECT infer.generate_ids('ids', '{5}', 9, input_shape_ids => '{1}');
 SELECT infer.generate_ids('ids', '{5}', 9, stop => '{a}');
 
+-- what the planner is told: every new token costs, of every beam; a row for each of a stream's
+CREATE FUNCTION pg_temp.planned(query text, what text) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+    plan jsonb;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN plan -> 0 -> 'Plan' ->> what;
+END $$;
+SELECT cost[1] < cost[2] AS tokens, cost[2] < cost[3] AS beams, cost[3] < cost[4] AS ids
+FROM (SELECT array_agg(pg_temp.planned(format('SELECT infer.%s) FROM (VALUES (%s), (NULL)) AS v (prompt)', call, prompt), 'Total Cost') ORDER BY i) AS cost
+      FROM (VALUES (1, 'generate(''writer'', prompt, 10', $$'x'$$), (2, 'generate(''writer'', prompt, 20', $$'x'$$),
+                   (3, 'generate(''writer'', prompt, 20, num_beams => 3', $$'x'$$),
+                   (4, 'generate_ids(''writer'', prompt, 1000', $$'{5}'::int[]$$)) AS c (i, call, prompt)) AS costs;
+SELECT pg_temp.planned($$SELECT * FROM infer.generate_stream('writer', 'x', 7)$$, 'Plan Rows') AS stream,
+       pg_temp.planned($$SELECT * FROM infer.generate_stream('writer', 'x', NULL)$$, 'Plan Rows') AS of_default,
+       pg_temp.planned($$SELECT * FROM infer.generate_many('writer', 'x', num_beams => 3, num_return_sequences => 2)$$, 'Plan Rows') AS many,
+       pg_temp.planned($$SELECT * FROM infer.generate_ids_many('writer', '{5}', temperature => 1, num_return_sequences => 5)$$, 'Plan Rows') AS ids;
+
 -- models without a tokenizer, without a causal head
 SELECT infer.generate('ids', 'x');
 SELECT infer.generate('tiny', 'x');
 SELECT infer.generate_ids('tiny', '{5}');
+-- an end of text that config.json names and the vocabulary does not have
+SELECT infer.create_model('endless', :'ids', '{"config": {"eos_token_id": 1000}}') IS NOT NULL AS endless;
+SELECT infer.generate_ids('endless', '{5}', 9) = infer.generate_ids('ids', '{5}', 9, eos_token_id => '{}') AS same;
+SELECT infer.generate_ids('endless', '{5}', 9, eos_token_id => '{1000}');
+SELECT infer.drop_model('endless');
 
 SELECT infer.drop_model('writer'), infer.drop_model('tiny'), infer.drop_model('ids');

@@ -24,6 +24,7 @@
 
 #include "pg/generation_request.h"
 #include "pg/grammars.h"
+#include "pg/service.h"
 
 #include "task/continuation.h"
 #include "task/generation_defaults.h"
@@ -206,6 +207,7 @@ read_bad_words(GenerateCall *call, FunctionCallInfo fcinfo)
 		const char *utf8 = text_to_utf8(texts[i], &length);
 		char	   *spaced = palloc(length + 2), *word = text_to_cstring(texts[i]);
 
+		CHECK_FOR_INTERRUPTS();
 		if (length == 0)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("element %d of bad_words is empty", i + 1)));
@@ -297,7 +299,8 @@ require_decoder(const GenerateCall *call)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("model \"%s\" does not generate: %s has no causal language model's "
 							   "head",
-							   call->handle->name, model->architecture)));
+							   call->handle->name, model->architecture),
+						errdetail("It serves %s.", services_of(model))));
 	if (!model->is_decoder)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -340,6 +343,21 @@ read_options(GenerateCall *call, FunctionCallInfo fcinfo)
 		options->seed = (uint64) PG_GETARG_INT64(ARG_SEED);
 }
 
+/* A model's files may name ends of text that its vocabulary does not have: those never come. */
+static void
+drop_foreign_eos(GenerateCall *call)
+{
+	GenerationOptions *options = &call->inputs.options;
+	int				   n_vocab = head_outputs(handle_model(call->handle)), n = 0;
+	int32			  *ids = palloc(sizeof(int32) * Max(options->n_eos, 1));
+
+	for (int i = 0; i < options->n_eos; i++)
+		if (options->eos_token_ids[i] < n_vocab)
+			ids[n++] = options->eos_token_ids[i];
+	options->eos_token_ids = ids;
+	options->n_eos = n;
+}
+
 static void
 init_call(GenerateCall *call, FunctionCallInfo fcinfo)
 {
@@ -354,6 +372,7 @@ init_call(GenerateCall *call, FunctionCallInfo fcinfo)
 	if (!generation_defaults(&call->handle->image, backend_arena(), options, &call->pad_token_id,
 							 &error))
 		report_error(&error, call->handle->name);
+	drop_foreign_eos(call);
 }
 
 /* Checks what has been read; the arena still has some of it. */

@@ -9,6 +9,7 @@
 #include "pg/service.h"
 
 #define ON(head) (1u << (head))
+#define GENERATORS ON(HEAD_CAUSAL_LM)
 #define LANGUAGE_MODELS (ON(HEAD_CAUSAL_LM) | ON(HEAD_MASKED_LM) | ON(HEAD_PRE_TRAINING))
 
 typedef struct Service
@@ -34,11 +35,16 @@ static const Service services[] = {
 	{"log_likelihood", LANGUAGE_MODELS},
 	{"perplexity", LANGUAGE_MODELS},
 	{"token_logprobs", LANGUAGE_MODELS},
-	{"generate", ON(HEAD_CAUSAL_LM)},
+	{"generate", GENERATORS},
+	{"generate_many", GENERATORS},
+	{"generate_stream", GENERATORS},
+	{"generate_enum", GENERATORS},
+	{"generate_row", GENERATORS},
+	{"generate_ids", GENERATORS},
+	{"generate_ids_many", GENERATORS},
 };
 
-/* "infer.tag, infer.embed, ..." */
-static char *
+char *
 services_of(const Model *model)
 {
 	StringInfoData list;

@@ -10,6 +10,9 @@
  * the model's class and the functions that it serves. */
 extern void require_service(ModelHandle *handle, const char *function);
 
+/* The functions that a model serves, as "infer.tag, infer.embed, ..."; palloc'd. */
+extern char *services_of(const Model *model);
+
 /* The name of a class, in UTF-8: "LABEL_<i>" where the model gives none. */
 extern const char *service_label(const ModelHandle *handle, int i);
 
