@@ -99,6 +99,69 @@ count_tokens(PlannerInfo *root, Node *node)
 	return texts * tokens_of_width(width);
 }
 
+/* ---- generating ---- */
+
+#define DEFAULT_NEW_TOKENS 64
+
+/* A function that generates, and the places of its arguments; -1: it does not have that one. */
+typedef struct Generator
+{
+	const char *function;
+	int			max_new_tokens, num_beams, sequences;
+	bool		streams; /* a row for each token */
+} Generator;
+
+static const Generator generators[] = {
+	{"generate", 2, 10, -1, false},		  {"generate_many", 2, 10, 20, false},
+	{"generate_ids", 2, 10, -1, false},	  {"generate_ids_many", 2, 10, 25, false},
+	{"generate_enum", 3, 11, -1, false},  {"generate_row", 3, 11, -1, false},
+	{"generate_stream", 2, 10, -1, true},
+};
+
+static const Generator *
+find_generator(Oid function)
+{
+	char *name = get_func_name(function);
+
+	for (int i = 0; name != NULL && i < lengthof(generators); i++)
+		if (strcmp(name, generators[i].function) == 0)
+			return &generators[i];
+	return NULL;
+}
+
+/* An integer that is known when planning. */
+static double
+known_int(Node *node, int n, int otherwise)
+{
+	Node *value = n < 0 ? NULL : argument(node, n);
+
+	if (value == NULL || !IsA(value, Const) || ((Const *) value)->constisnull)
+		return otherwise;
+	return Max(1, DatumGetInt32(((Const *) value)->constvalue));
+}
+
+/* Tokens of the prompt, a text or ids, and of all that is generated behind it. */
+static double
+count_generated(PlannerInfo *root, Node *node, const Generator *generator)
+{
+	Node  *prompt = argument(node, 1);
+	double sequences =
+		Max(known_int(node, generator->num_beams, 1), known_int(node, generator->sequences, 1));
+	double tokens = sequences * known_int(node, generator->max_new_tokens, DEFAULT_NEW_TOKENS);
+
+	if (prompt == NULL)
+		return tokens;
+	return tokens + (exprType(prompt) == TEXTOID ? tokens_of_width(text_width(root, prompt))
+												 : compat_estimate_array_length(root, prompt));
+}
+
+static double
+count_generated_rows(Node *node, const Generator *generator)
+{
+	return generator->streams ? known_int(node, generator->max_new_tokens, DEFAULT_NEW_TOKENS)
+							  : known_int(node, generator->sequences, 1);
+}
+
 /* ---- models ---- */
 
 /* The cost of a token, or 0 where nothing is known. */
@@ -197,19 +260,28 @@ infer_planner_support(PG_FUNCTION_ARGS)
 	if (IsA(request, SupportRequestCost))
 	{
 		SupportRequestCost *cost = (SupportRequestCost *) request;
+		const Generator	   *generator = find_generator(cost->funcid);
 		double				token = token_cost(cost->node);
 
 		if (token == 0)
 			PG_RETURN_POINTER(NULL);
 		cost->startup = 0;
-		cost->per_tuple = token * count_tokens(cost->root, cost->node);
+		cost->per_tuple =
+			token * (generator != NULL ? count_generated(cost->root, cost->node, generator)
+									   : count_tokens(cost->root, cost->node));
 		PG_RETURN_POINTER(cost);
 	}
 	if (IsA(request, SupportRequestRows))
 	{
 		SupportRequestRows *rows = (SupportRequestRows *) request;
+		const Generator	   *generator = find_generator(rows->funcid);
 		char			   *name = get_func_name(rows->funcid);
 
+		if (generator != NULL)
+		{
+			rows->rows = count_generated_rows(rows->node, generator);
+			PG_RETURN_POINTER(rows);
+		}
 		for (int i = 0; name != NULL && i < lengthof(estimates); i++)
 			if (strcmp(name, estimates[i].function) == 0)
 			{

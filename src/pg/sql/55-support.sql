@@ -13,7 +13,8 @@ BEGIN
         WHERE pronamespace = 'infer'::regnamespace AND
               proname IN ('embed', 'embed_many', 'similarity', 'classify', 'classify_scores', 'classify_labels', 'classify_many',
                           'zero_shot', 'score', 'rerank', 'choose', 'choose_scores', 'tag', 'answer', 'answers', 'fill_mask',
-                          'log_likelihood', 'perplexity', 'token_logprobs', 'tokenize')
+                          'log_likelihood', 'perplexity', 'token_logprobs', 'tokenize', 'generate', 'generate_many',
+                          'generate_ids', 'generate_ids_many', 'generate_enum', 'generate_row', 'generate_stream')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SUPPORT infer.planner_support', function);
     END LOOP;
