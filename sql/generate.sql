@@ -102,6 +102,20 @@ FROM pg_temp.seeds() AS s, infer.generate_row('rows', 'x', NULL::pg_temp.times, 
 SELECT count(r), bool_and((r.part).face IS NOT NULL AND (r.part).letters IS NOT NULL AND r.parts IS NOT NULL AND r.faces IS NOT NULL AND r.j IS NOT NULL AND r.jb IS NOT NULL) AS all
 FROM pg_temp.seeds() AS s, infer.generate_row('rows', 'x', NULL::pg_temp.whole, 185, temperature => 1, seed => s) AS r;
 SELECT count(*), count(DISTINCT f) > 1 AS differ FROM pg_temp.seeds() AS s, infer.generate_enum('rows', 'x', NULL::pg_temp.face, 30, temperature => 40, seed => s) AS f;
+-- the distribution of what a constraint leaves, against the model's own over those tokens
+WITH allowed AS (
+    SELECT id FROM infer.vocab('rows') WHERE token IN ('a', 'b', 'e', 't', 'Ġ', 'Ġa', 'Ġb', 'Ġe', 'Ġt')),
+logits AS (
+    SELECT o - 1 AS token, exp(l::float8 / 20) AS weight FROM infer.forward('rows', input_ids => '{{2,50,60}}') AS f,
+         unnest(f.logits[1:1][3:3][:]) WITH ORDINALITY AS u(l, o)
+    WHERE o - 1 IN (SELECT id FROM allowed)),
+draws AS (
+    SELECT (infer.generate_ids('rows', '{2,50,60}', 3, temperature => 20, seed => i, choices => '{a,b,e,t}'))[4] AS token, count(*) AS n
+    FROM generate_series(1, 2000) AS i GROUP BY 1),
+cells AS (
+    SELECT token, weight / sum(weight) OVER () * 2000 AS expected, coalesce(n, 0) AS n FROM logits FULL JOIN draws USING (token))
+SELECT count(*) > 6 AS cells, min(expected) >= 5 AS enough, sum(n) AS draws, sum((n - expected) ^ 2 / expected) < count(*) - 1 + 6 * sqrt(2 * (count(*) - 1)) AS chi_square
+FROM cells;
 CREATE TYPE pg_temp.exact AS (n numeric(5, 2));
 CREATE TYPE pg_temp.shape AS (p point);
 CREATE TYPE pg_temp.nothing AS ENUM ();

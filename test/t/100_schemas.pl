@@ -80,6 +80,21 @@ INSERT INTO results SELECT id, 'short', substr(message, 5)
 FROM (SELECT id, message_of(line -> 'schema', 1 + id % 17) AS message FROM cases WHERE line ? 'tokens') AS s
 WHERE starts_with(message, 'got ')});
 
+# ---- the same, beside others and on other threads ----
+
+my $drawn = "SELECT id, infer.generate('writer', line ->> 'prompt', (line ->> 'tokens')::int,
+        json_schema => line -> 'schema' $modes{drawn}) AS output FROM cases WHERE line ? 'tokens'";
+my $same  = "SELECT bool_and(again.output = results.output) AND count(*) > 60
+        FROM ($drawn AND mod(id, 8) = %d) AS again JOIN results USING (id) WHERE mode = 'drawn'";
+my @together = map { in_background($node, sprintf $same, $_) } 0 .. 3;
+$_->{harness}->finish foreach @together;
+is(join('', map { $_->{out} . $_->{err} } @together), "t\n" x 4, 'four sessions at once draw the same');
+$node->append_conf('postgresql.conf', "pg_infer.threads = 3\npg_infer.isa = generic");
+$node->restart;
+is(query(sprintf $same, 4), 't', 'and so do more threads, without vector instructions');
+
+# ---- a validator's judgement ----
+
 my $outputs = query(q{
 SELECT json_build_object('id', id || ' ' || mode, 'schema', line -> 'schema', 'output', output)::text COLLATE "C"
 FROM results JOIN cases USING (id) ORDER BY id, mode});
