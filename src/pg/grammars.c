@@ -102,19 +102,26 @@ convert_value(JsonbValue *value)
 	return result;
 }
 
+static Grammar *
+compile(const JsonValue *schema)
+{
+	Error	 error;
+	Grammar *grammar = schema_compile(schema, interrupt_pending, &error);
+
+	if (grammar == NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		report_error(&error, NULL);
+	}
+	return palloc_grammar(grammar);
+}
+
 Grammar *
 grammar_from_schema(Jsonb *schema)
 {
 	const JsonValue *value = convert_container(&schema->root);
-	Grammar			*grammar;
-	Error			 error;
 
-	if (JB_ROOT_IS_SCALAR(schema))
-		value = value->members[0].value;
-	grammar = schema_compile(value, &error);
-	if (grammar == NULL)
-		report_error(&error, NULL);
-	return palloc_grammar(grammar);
+	return compile(JB_ROOT_IS_SCALAR(schema) ? value->members[0].value : value);
 }
 
 /* ---- choices ---- */
@@ -437,14 +444,8 @@ schema_of_row(Oid type, int32 typmod)
 Grammar *
 grammar_from_row(Oid type, int32 typmod)
 {
-	Grammar *grammar;
-	Error	 error;
-
 	if (!type_is_rowtype(type))
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						errmsg("type %s is not a composite type", format_type_be(type))));
-	grammar = schema_compile(schema_of_row(type, typmod), &error);
-	if (grammar == NULL)
-		report_error(&error, NULL);
-	return palloc_grammar(grammar);
+	return compile(schema_of_row(type, typmod));
 }

@@ -32,6 +32,14 @@ build_error(SchemaBuild *build, ErrorCode code, const char *format, ...)
 	return error_set(&build->error, code, "JSON schema at \"%s\": %s", build->path, message);
 }
 
+bool
+build_goes_on(SchemaBuild *build)
+{
+	if (build->interrupted != NULL && build->interrupted(NULL))
+		build_error(build, ERR_CANCELLED, "interrupted");
+	return !build_failed(build);
+}
+
 /* Goes to a place below; returns what leave() takes to come back. */
 static size_t enter(SchemaBuild *build, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -992,6 +1000,7 @@ schema_rule(SchemaBuild *build, const JsonValue *schema)
 	schema = follow(build, schema);
 	if (schema == &schema_any)
 		return any_rule(build);
+	(void) build_goes_on(build);
 	for (int i = 0; i < build->n_rules && schema != &schema_none; i++)
 		if (build->rules[i].schema == schema)
 			return i;
@@ -1013,9 +1022,13 @@ schema_rule(SchemaBuild *build, const JsonValue *schema)
 }
 
 Grammar *
-schema_compile(const JsonValue *schema, Error *error)
+schema_compile(const JsonValue *schema, bool (*interrupted)(void *argument), Error *error)
 {
-	SchemaBuild build = {.root = schema, .path = "#", .character_rule = -1, .any_rule = -1};
+	SchemaBuild build = {.root = schema,
+						 .path = "#",
+						 .character_rule = -1,
+						 .any_rule = -1,
+						 .interrupted = interrupted};
 	Grammar	   *grammar = NULL;
 	int			bad = 0;
 

@@ -14,7 +14,9 @@
 
 /* The grammar, malloc'ed; NULL with ERR_ARGUMENT for what is no schema or contradicts itself,
  * ERR_UNSUPPORTED for keywords that can't be followed, ERR_LIMIT for too large a grammar.  The message has the
- * place as a JSON pointer. */
-extern Grammar *schema_compile(const JsonValue *schema, Error *error);
+ * place as a JSON pointer.  interrupted, unless NULL, is asked now and then whether to stop, with
+ * ERR_CANCELLED. */
+extern Grammar *schema_compile(const JsonValue *schema, bool (*interrupted)(void *argument),
+							   Error		   *error);
 
 #endif

@@ -32,6 +32,7 @@ typedef struct SchemaBuild
 	SchemaRule		*rules;	 /* (n_rules) by their numbers */
 	int				 n_rules, rules_room;
 	int				 character_rule, any_rule; /* -1: not made yet */
+	bool (*interrupted)(void *argument);	   /* NULL: never */
 } SchemaBuild;
 
 static inline bool
@@ -43,6 +44,9 @@ build_failed(const SchemaBuild *build)
 /* Remembers an error at the place where the build is, unless there is one.  Returns false. */
 extern bool build_error(SchemaBuild *build, ErrorCode code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* False, with an error, when the caller has asked to stop or anything has failed. */
+extern bool build_goes_on(SchemaBuild *build);
 
 /* Zeroed memory as long as the build; NULL with its error. */
 extern void *build_allocate(SchemaBuild *build, size_t n, size_t size);

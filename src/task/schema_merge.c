@@ -198,7 +198,7 @@ merge_lists(SchemaBuild *build, const JsonValue *a, const JsonValue *b, bool com
 		return a;
 	for (int i = 0; i < a->n && !common; i++)
 		members[result->n++] = a->members[i];
-	for (int i = 0; i < b->n; i++)
+	for (int i = 0; i < b->n && build_goes_on(build); i++)
 	{
 		bool found = false;
 

@@ -1,6 +1,6 @@
 
 # Looking ahead beside other modules with hooks, in whatever order they are loaded, and on a hot standby; and what
-# happens when the ground moves under it.
+# happens when the ground moves under it, or a schema takes long.
 
 use strict;
 use warnings;
@@ -89,6 +89,17 @@ my ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '300
 like($err, qr/canceling statement due to statement timeout/, 'statement_timeout ends a query that looks ahead');
 $node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM infer.stat_requests') or die 'requests stay';
 pass('and nothing stays behind');
+
+# A schema that takes long to compile.
+my $decoder = "$FindBin::RealBin/../reference/pipelines/causal-opt";
+($status, $out, $err) = $node->psql(
+	'postgres', qq{
+SELECT infer.create_model('decoder', '$decoder');
+SET statement_timeout = '300ms';
+SELECT infer.generate('decoder', 'x', 9, json_schema => jsonb_build_object('allOf', jsonb_build_array(
+	jsonb_build_object('enum', jsonb_agg('a' || g)), jsonb_build_object('enum', jsonb_agg('b' || g)))))
+FROM generate_series(1, 60000) AS g});
+like($err, qr/canceling statement due to statement timeout/, 'statement_timeout ends the compilation of a schema');
 
 # In one session: errors in subtransactions, a model that is replaced under a cursor, an extension that is made anew.
 ($status, $out, $err) = $node->psql(

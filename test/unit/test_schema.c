@@ -162,7 +162,7 @@ compile(const char *schema, Error *error)
 
 	assert_non_null(json);
 	value = convert(json);
-	grammar = schema_compile(value, error);
+	grammar = schema_compile(value, NULL, error);
 	release(value);
 	json_decref(json);
 	return grammar;
@@ -606,6 +606,26 @@ many_optional_members_may_be_absent(void **state)
 	free(schema);
 }
 
+static bool
+at_once(void *argument)
+{
+	(void) argument;
+	return true;
+}
+
+static void
+compilations_can_be_interrupted(void **state)
+{
+	static const JsonValue	any = {.type = JSON_TYPE_OBJECT};
+	static const JsonMember members[] = {{.key = "items", .key_length = 5, .value = &any}};
+	static const JsonValue	list = {.type = JSON_TYPE_OBJECT, .n = 1, .members = members};
+	Error					error;
+	(void) state;
+
+	assert_null(schema_compile(&list, at_once, &error));
+	assert_int_equal(error.code, ERR_CANCELLED);
+}
+
 /* A chain of thousands of rules, each of which the one before calls first. */
 static void
 long_chains_of_rules_end(void **state)
@@ -676,6 +696,7 @@ main(void)
 		cmocka_unit_test(choices_are_texts_of_their_own),
 		cmocka_unit_test(many_words_are_all_allowed),
 		cmocka_unit_test(many_optional_members_may_be_absent),
+		cmocka_unit_test(compilations_can_be_interrupted),
 		cmocka_unit_test(long_chains_of_rules_end),
 		cmocka_unit_test(damaged_grammars_are_refused),
 	};
