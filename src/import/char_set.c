@@ -80,6 +80,18 @@ set_complement(Arena *arena, const CharSet *set, Error *error)
 	return all ? set_combine(arena, all, set, SET_DIFFERENCE, error) : NULL;
 }
 
+/* The next character that can differ from the one before: in the planes without characters, and in the private ones,
+ * only the last two do. */
+static uint32_t
+next_to_ask(uint32_t c)
+{
+	uint32_t plane = c >> 16, within = c & 0xFFFF;
+
+	return plane > 3 && plane != 14 && within > 0 && within < 0xFFFE
+			   ? (c & ~(uint32_t) 0xFFFF) | 0xFFFE
+			   : c;
+}
+
 const CharSet *
 set_where(Arena *arena, bool (*has)(uint32_t character, int property), int property, Error *error)
 {
@@ -88,6 +100,7 @@ set_where(Arena *arena, bool (*has)(uint32_t character, int property), int prope
 
 	for (uint32_t c = 0; set && c <= CHAR_LAST; c++)
 	{
+		c = next_to_ask(c);
 		if (has(c, property) == (set->n % 2 != 0))
 			continue;
 		if (set->n == room)
@@ -206,7 +219,7 @@ is_newer(uint32_t c, int property)
 	switch (property)
 	{
 		case UCHAR_ALPHABETIC:
-			return c == 0xF82 || c == 0xF83 || c == 0x11080 || c == 0x11081;
+			return c == 0xC04 || c == 0xF82 || c == 0xF83 || c == 0x11080 || c == 0x11081;
 		case UCHAR_LOWERCASE:
 		case UCHAR_CASED:
 			return c == 0x10FC || (c >= 0xA7F2 && c <= 0xA7F4) || c == 0xAB69;

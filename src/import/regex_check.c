@@ -88,17 +88,30 @@ gather_repeat(Automaton *automaton, const RegexNode *node, Ends *ends)
 				 : node->most < 3			   ? node->most
 											   : 3;
 
+	States before = {0}; /* what the next turn can follow */
+
 	automaton->in_atomic += node->possessive;
-	*ends = (Ends){.nullable = true};
+	*ends = (Ends){.nullable = node->least == 0 || n == 0};
 	for (uint32_t i = 0; i < n; i++)
 	{
+		bool last = i + 1 == n;
 		Ends part;
 
 		gather(automaton, node->children, &part);
-		if (node->most == REGEX_UNLIMITED && i + 1 == n && automaton->in_atomic == 0)
+		if (node->most == REGEX_UNLIMITED && last && automaton->in_atomic == 0)
 			connect(automaton, &part.last, &part.first);
-		part.nullable |= i >= node->least;
-		append(automaton, ends, &part);
+		connect(automaton, &before, &part.first);
+		if (i == 0)
+			ends->first = part.first;
+		if (!part.nullable)
+			before = (States){0};
+		else
+			add_all(&ends->first, &part.first);
+		add_all(&before, &part.last);
+		/* It can end behind every turn but those that are too few. */
+		if (last || part.nullable || i + 1 >= node->least)
+			add_all(&ends->last, &part.last);
+		ends->nullable |= part.nullable;
 	}
 	automaton->in_atomic -= node->possessive;
 }

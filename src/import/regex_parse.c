@@ -40,6 +40,7 @@ typedef struct Parser
 	uint32_t	n_plain; /* groups without name */
 	GroupName	names[MAX_NAMED];
 	uint32_t	n_named;
+	bool		has_borders;	 /* \b or \B */
 	bool		has_names;		 /* then groups without name are not captured */
 	uint32_t	highest_backref; /* 0: none */
 	/* sets by name, as they were asked for */
@@ -640,6 +641,19 @@ is_quantifier(Parser *parser)
 	return result;
 }
 
+/* Whether a node, or an alternative of it, is an assertion and nothing else. */
+static bool
+only_asserts(const RegexNode *node)
+{
+	while (node->kind == NODE_SEQUENCE && node->children && !node->children->next)
+		node = node->children;
+	if (node->kind == NODE_CHOICE)
+		for (const RegexNode *child = node->children; child; child = child->next)
+			if (only_asserts(child))
+				return true;
+	return node->kind == NODE_ASSERT || node->kind == NODE_AHEAD || node->kind == NODE_BEHIND;
+}
+
 static RegexNode *
 repeat(Parser *parser, RegexNode *child)
 {
@@ -648,6 +662,8 @@ repeat(Parser *parser, RegexNode *child)
 
 	if (!node)
 		return NULL;
+	if (only_asserts(child))
+		return malformed(parser, "what is to be repeated takes no characters");
 	node->most = REGEX_UNLIMITED;
 	if (looks_at(parser, "{"))
 	{
@@ -912,9 +928,9 @@ special_escape(Parser *parser, char letter, bool *done)
 	switch (letter)
 	{
 		case 'b':
-			return assertion(parser, REGEX_WORD_BORDER);
 		case 'B':
-			return assertion(parser, REGEX_NO_WORD_BORDER);
+			parser->has_borders = true;
+			return assertion(parser, letter == 'b' ? REGEX_WORD_BORDER : REGEX_NO_WORD_BORDER);
 		case 'A':
 			return assertion(parser, REGEX_TEXT_BEGIN);
 		case 'z':
@@ -1185,7 +1201,7 @@ regex_parse(Arena *arena, const Node *at, const char *pattern, size_t length, Re
 	if (parser->highest_backref > n_groups)
 		return malformed(parser, "a reference to a group that there is not") != NULL;
 	tree->n_groups = parser->highest_backref > 0 ? n_groups : 0;
-	tree->characters = word_set(parser);
+	tree->characters = parser->has_borders ? word_set(parser) : set_range(arena, 1, 0, error);
 	return tree->characters != NULL;
 }
 

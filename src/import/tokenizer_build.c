@@ -402,7 +402,33 @@ is_word_character(uint32_t character, const void *argument)
 	return unicode_word(character, UNICODE_RUST);
 }
 
-/* The tries of added tokens; where two are the same once normalized, the first is found. */
+/* The tokens that are found in the normalized text, at most n_added; of those that are the same there, the first
+ * special one is found, or else the first. */
+static bool
+key_normalized(TokenizerBuild *build, TrieKey *keys, size_t *n, Error *error)
+{
+	StringMap seen = {0};
+
+	for (int i = 0; i < 2 * build->n_added; i++)
+	{
+		int				  place = i % build->n_added;
+		const BuildAdded *added = &build->added[place];
+		BuildString		  content = added->content;
+
+		if (!added->normalized || added->special != (i < build->n_added))
+			continue;
+		if (!build->added_as_written && !normalize_added(build, &added->content, &content, error))
+			return false;
+		if (content.length == 0 || string_map_get(&seen, content.bytes, content.length) >= 0)
+			continue;
+		keys[(*n)++] = (TrieKey){content, (int32_t) place};
+		if (!string_map_put(&seen, build->arena, content.bytes, content.length, 0, error))
+			return false;
+	}
+	return true;
+}
+
+/* The tries of added tokens. */
 static bool
 put_added(TokenizerBuild *build, Error *error)
 {
@@ -411,7 +437,6 @@ put_added(TokenizerBuild *build, Error *error)
 	TrieKey		*raw = arena_alloc(build->arena, n + 1, sizeof *raw);
 	TrieKey		*normalized = arena_alloc(build->arena, n + 1, sizeof *normalized);
 	TrieKey		*names = arena_alloc(build->arena, n + 1, sizeof *names);
-	StringMap	 seen = {0};
 	bool		 words = false;
 
 	if (!records || !raw || !normalized || !names)
@@ -426,23 +451,11 @@ put_added(TokenizerBuild *build, Error *error)
 						   (added->lstrip ? ADDED_LSTRIP : 0) | (added->rstrip ? ADDED_RSTRIP : 0);
 		words |= added->single_word;
 		names[i] = (TrieKey){added->content, added->id};
-		if (added->normalized)
-		{
-			BuildString content = added->content;
-
-			if (!build->added_as_written &&
-				!normalize_added(build, &added->content, &content, error))
-				return false;
-			if (content.length > 0 && string_map_get(&seen, content.bytes, content.length) < 0)
-			{
-				normalized[n_normalized++] = (TrieKey){content, (int32_t) i};
-				if (!string_map_put(&seen, build->arena, content.bytes, content.length, 0, error))
-					return false;
-			}
-		}
-		else
+		if (!added->normalized)
 			raw[n_raw++] = (TrieKey){added->content, (int32_t) i};
 	}
+	if (!key_normalized(build, normalized, &n_normalized, error))
+		return false;
 	if (n == 0)
 		return true;
 	if (words)

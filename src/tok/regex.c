@@ -308,11 +308,13 @@ match_group(RegexSearch *search, uint32_t pc, size_t *at, int depth, bool *match
 	return true;
 }
 
-/* Behind as many characters of the instruction's set as there are, *least behind the fewest; false: too few. */
+/* Behind as many characters of the instruction's set as there are, *least behind the fewest; false: too few.  A byte
+ * costs as much as a step. */
 static bool
-take_run(const RegexSearch *search, const RegexInstruction *instruction, size_t *at, size_t *least)
+take_run(RegexSearch *search, const RegexInstruction *instruction, size_t *at, size_t *least)
 {
 	uint32_t n = 0;
+	size_t	 begin = *at;
 
 	if (instruction->b == 0)
 		*least = *at;
@@ -326,6 +328,7 @@ take_run(const RegexSearch *search, const RegexInstruction *instruction, size_t 
 		if (++n == instruction->b)
 			*least = next;
 	}
+	search->fuel -= *at - begin < search->fuel ? *at - begin : search->fuel;
 	return n >= instruction->b;
 }
 
