@@ -139,6 +139,11 @@ SELECT infer.generate('pieces', 'x', 9, choices => '{a woman,☃☃}');
 SELECT infer.generate('pieces', 'x', 9, choices => '{the man,The Man}');
 SELECT infer.generate('pieces', 'x', 1, choices => '{the man}');
 SELECT infer.generate('pieces', 'x', 9, json_schema => 'true');
+
+-- places and patterns in messages, long or odd
+SELECT infer.generate('rows', 'x', 9, json_schema => '{"properties": {"a/b~": {"not": {}}}}');
+SELECT infer.generate('rows', 'x', 9, json_schema => format('{"properties": {"%sé": {"not": {}}}}', repeat('a', 59))::jsonb);
+SELECT infer.generate('rows', 'x', 9, json_schema => format('{"pattern": "%sé(?=a)"}', repeat('a', 99))::jsonb);
 SELECT infer.drop_model('pieces'), infer.drop_model('roc'), infer.drop_model('rows');
 
 -- streams: row after row, until nobody wants more

@@ -3,6 +3,10 @@
  */
 #include "pg/pg_infer.h"
 
+#include "mb/pg_wchar.h"
+
+#include "base/utf8.h"
+
 int
 error_sqlstate(ErrorCode code)
 {
@@ -34,14 +38,41 @@ error_sqlstate(ErrorCode code)
 	return ERRCODE_INTERNAL_ERROR;
 }
 
+/* The core's messages are UTF-8 that may be cut within a character.  Where the database has another encoding, what is not
+ * ASCII becomes a question mark: an error must not end in one about its own text. */
+static const char *
+server_message(const char *message)
+{
+	size_t length = strlen(message);
+	char  *out = palloc(length + 1), *end = out;
+
+	for (size_t at = 0; at < length;)
+	{
+		size_t	 begin = at;
+		uint32_t character = utf8_next(message, length, &at);
+
+		if (character == 0xFFFD && at - begin == 1)
+			continue;
+		if (character >= 0x80 && GetDatabaseEncoding() != PG_UTF8)
+			*end++ = '?';
+		else
+		{
+			memcpy(end, message + begin, at - begin);
+			end += at - begin;
+		}
+	}
+	*end = '\0';
+	return out;
+}
+
 void
 report_error(const Error *error, const char *model)
 {
 	ereport(ERROR, errcode(error_sqlstate(error->code)),
-			model ? errmsg_internal("model \"%s\": %s", model, error->message)
-				  : errmsg_internal("%s", error->message),
-			error->detail[0] ? errdetail_internal("%s", error->detail) : 0,
-			error->hint[0] ? errhint("%s", error->hint) : 0);
+			model ? errmsg_internal("model \"%s\": %s", model, server_message(error->message))
+				  : errmsg_internal("%s", server_message(error->message)),
+			error->detail[0] ? errdetail_internal("%s", server_message(error->detail)) : 0,
+			error->hint[0] ? errhint("%s", server_message(error->hint)) : 0);
 	pg_unreachable();
 }
 

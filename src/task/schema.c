@@ -56,6 +56,24 @@ enter(SchemaBuild *build, const char *format, ...)
 	return length;
 }
 
+/* A name as a JSON pointer has it (RFC 6901), or the beginning of a long one. */
+static const char *
+pointer_name(const char *name, char out[64])
+{
+	size_t n = 0;
+
+	for (; *name != '\0' && n < 60; name++)
+	{
+		bool escaped = *name == '~' || *name == '/';
+
+		out[n++] = escaped ? '~' : *name;
+		if (escaped)
+			out[n++] = *name == '~' ? '0' : '1';
+	}
+	out[n] = '\0';
+	return out;
+}
+
 static void
 leave(SchemaBuild *build, size_t length)
 {
@@ -684,7 +702,8 @@ build_object(SchemaBuild *build, const JsonValue *schema, int from, int to)
 	for (int i = 0; i < n && !build_failed(build); i++)
 	{
 		const Field *field = &fields[i];
-		size_t		 place = enter(build, "/properties/%.60s", field->key);
+		char		 name[64];
+		size_t		 place = enter(build, "/properties/%s", pointer_name(field->key, name));
 		int			 rule = schema_rule(build, field->schema);
 
 		leave(build, place);
