@@ -58,6 +58,15 @@ put_token(Slow *slow, const BuildString *text, int32_t id)
 			   : build_token(build, &slow->spm->at, text->bytes, text->length, id, slow->error);
 }
 
+/* The id that a piece's string becomes: that of the class's own token of the same string, or its own. */
+static int32_t
+string_id(const Slow *slow, size_t piece)
+{
+	const BuildString *text = &slow->spm->model.pieces[piece].text;
+
+	return string_map_get(&slow->build->model_ids, text->bytes, text->length);
+}
+
 /* All tokens with their ids. */
 static bool
 put_vocabulary(Slow *slow)
@@ -155,9 +164,9 @@ put_scores(Slow *slow)
 		const SentencePiece *piece = &model->pieces[i];
 
 		if (piece->type == PIECE_NORMAL)
-			slow->scores[piece_id(slow, i)] = (double) piece->score;
+			slow->scores[string_id(slow, i)] = (double) piece->score;
 		else if (piece->type == PIECE_USER_DEFINED)
-			slow->scores[piece_id(slow, i)] =
+			slow->scores[string_id(slow, i)] =
 				(double) (float) ((float) piece->text.length * most - 0.1);
 	}
 	slow->unk_score = least - UNKNOWN_PENALTY;
@@ -235,7 +244,7 @@ user_trie(const Slow *slow, const TrieNode **nodes, size_t *n_nodes)
 		return out_of_memory(slow->error);
 	for (size_t i = 0; i < model->n; i++)
 		if (is_user_defined(model, i))
-			keys[n++] = (TrieKey){model->pieces[i].text, piece_id(slow, i)};
+			keys[n++] = (TrieKey){model->pieces[i].text, string_id(slow, i)};
 	return n == 0 || trie_build(slow->build->arena, keys, n, nodes, n_nodes, slow->error);
 }
 
@@ -313,7 +322,7 @@ put_pairs(const Slow *slow, const StringMap *parts, size_t piece, uint32_t rank,
 			pairs->items = grown;
 			*room = grown_room;
 		}
-		pairs->items[pairs->n++] = (BpePair){left, right, piece_id(slow, piece), rank};
+		pairs->items[pairs->n++] = (BpePair){left, right, string_id(slow, piece), rank};
 	}
 	return true;
 }
@@ -336,7 +345,7 @@ add_bpe_model(Slow *slow)
 							  "pieces[%zu]: unused pieces are not supported", i);
 		if (piece->type == PIECE_NORMAL &&
 			!string_map_put(&parts, slow->build->arena, piece->text.bytes, piece->text.length,
-							piece_id(slow, i), slow->error))
+							string_id(slow, i), slow->error))
 			return false;
 	}
 	if (!user_trie(slow, &pairs.user, &pairs.n_user) || !sort_scores(slow, &sorted, &n_sorted))
