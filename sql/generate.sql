@@ -224,6 +224,9 @@ SELECT pg_temp.planned($$SELECT * FROM infer.generate_stream('writer', 'x', 7)$$
        pg_temp.planned($$SELECT * FROM infer.generate_many('writer', 'x', num_beams => 3, num_return_sequences => 2)$$, 'Plan Rows') AS many,
        pg_temp.planned($$SELECT * FROM infer.generate_ids_many('writer', '{5}', temperature => 1, num_return_sequences => 5)$$, 'Plan Rows') AS ids;
 
+-- a text can't have the byte 0, for which there is a token
+SELECT infer.decode('writer', ARRAY[id]) = U&'\FFFD' AS replaced FROM infer.vocab('writer') WHERE token = U&'\0100';
+
 -- models without a tokenizer, without a causal head
 SELECT infer.generate('ids', 'x');
 SELECT infer.generate('tiny', 'x');

@@ -308,10 +308,30 @@ text_to_utf8(const text *value, size_t *length)
 	return utf8;
 }
 
+/* A text can't have the byte 0, which byte-level vocabularies have a token for: it becomes U+FFFD. */
+static const char *
+replace_zeros(const char *value, size_t *length)
+{
+	StringInfoData out;
+
+	if (*length == 0 || memchr(value, 0, *length) == NULL)
+		return value;
+	initStringInfo(&out);
+	for (size_t i = 0; i < *length; i++)
+		if (value[i] == 0)
+			appendStringInfoString(&out, "\xEF\xBF\xBD");
+		else
+			appendStringInfoCharMacro(&out, value[i]);
+	*length = out.len;
+	return out.data;
+}
+
 text *
 text_from_utf8(const char *value, size_t length)
 {
-	char *server = pg_any_to_server(value, length, PG_UTF8);
+	char *server;
 
+	value = replace_zeros(value, &length);
+	server = pg_any_to_server(value, length, PG_UTF8);
 	return cstring_to_text_with_len(server, server == value ? length : strlen(server));
 }
