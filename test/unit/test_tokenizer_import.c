@@ -129,6 +129,106 @@ static const struct
 	{"{" GOOD "}", "{\"tokenizer_class\": 1}", ERR_DATA, "$.tokenizer_class: expected a string"},
 };
 
+/* A component beside a good model. */
+#define WITH(stage, component) "{" GOOD ", \"" stage "\": " component "}"
+#define BPE(vocab, merges, more)                                                                   \
+	"{\"model\": {\"type\": \"BPE\", \"vocab\": {" vocab "}, \"merges\": [" merges "]" more "}}"
+#define REGEX(pattern)                                                                             \
+	WITH("pre_tokenizer", "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"invert\": false, " \
+						  "\"pattern\": {\"Regex\": \"" pattern "\"}}")
+
+/* One of every component that is malformed, and the path of what is wrong with it. */
+static const struct
+{
+	const char *json, *message;
+} malformed[] = {
+	{BPE("\"a\": 0, \"b\": 1", "\"a b\"", ""), "$.model.merges[0]: \"ab\" is not in the vocabulary"},
+	{BPE("\"a\": 0", "\"a x\"", ""), "$.model.merges[0]: \"x\" is not in the vocabulary"},
+	{BPE("\"a\": 0", "\"a\"", ""), "$.model.merges[0]: expected two words, found \"a\""},
+	{BPE("\"a\": 0", "[\"a\"]", ""), "$.model.merges[0]: expected two strings, found 1"},
+	{BPE("\"a\": 0", "7", ""), "$.model.merges[0]: expected a string, found an integer"},
+	{BPE("\"a\": 0", "", ", \"unk_token\": \"u\""), "unk_token \"u\" is not in the vocabulary"},
+	{BPE("\"a\": 0", "", ", \"dropout\": \"x\""), "$.model.dropout: expected a number"},
+	{BPE("\"a\": 0", "", ", \"fuse_unk\": 1"), "$.model.fuse_unk: expected a boolean"},
+	{"{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": 0}}}",
+	 "$.model: \"unk_token\" is missing"},
+	{"{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": {}}, \"unk_token\": \"a\"}}",
+	 "$.model.vocab.a: expected an integer, found an object"},
+	{"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 0.0], [\"b\"]]}}",
+	 "$.model.vocab[1]: expected a token and a score, found 1 values"},
+	{"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", \"b\"]]}}",
+	 "$.model.vocab[0][1]: expected a number"},
+	{"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 0.0]], \"unk_id\": 1}}",
+	 "$.model.unk_id: 1 is outside 0 .. 0"},
+	{WITH("normalizer", "{\"type\": \"Sequence\"}"), "$.normalizer: \"normalizers\" is missing"},
+	{WITH("normalizer", "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFX\"}]}"),
+	 "$.normalizer.normalizers[0]: \"NFX\" is not supported"},
+	{WITH("normalizer", "{\"type\": \"Prepend\", \"prepend\": 1}"),
+	 "$.normalizer.prepend: expected a string"},
+	{WITH("normalizer", "{\"type\": \"Strip\", \"strip_left\": 1}"),
+	 "$.normalizer.strip_left: expected a boolean"},
+	{WITH("normalizer", "{\"type\": \"Replace\", \"pattern\": {}, \"content\": \"\"}"),
+	 "$.normalizer.pattern: neither \"String\" nor \"Regex\""},
+	{WITH("normalizer", "{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}}"),
+	 "$.normalizer: \"content\" is missing"},
+	{WITH("normalizer", "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AA\"}"),
+	 "$.normalizer.precompiled_charsmap"},
+	{WITH("pre_tokenizer", "{\"type\": \"Digits\", \"individual_digits\": \"x\"}"),
+	 "$.pre_tokenizer.individual_digits: expected a boolean"},
+	{WITH("pre_tokenizer", "{\"type\": \"CharDelimiterSplit\", \"delimiter\": \"ab\"}"),
+	 "$.pre_tokenizer.delimiter: expected one character, found \"ab\""},
+	{WITH("pre_tokenizer", "{\"type\": \"Punctuation\", \"behavior\": \"Gone\"}"),
+	 "$.pre_tokenizer.behavior: \"Gone\" is no behavior"},
+	{WITH("pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"\"}"),
+	 "$.pre_tokenizer.replacement: expected one character"},
+	{WITH("pre_tokenizer", "{\"type\": \"ByteLevel\", \"add_prefix_space\": \"\"}"),
+	 "$.pre_tokenizer.add_prefix_space: expected a boolean"},
+	{WITH("pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": 3}}"),
+	 "$.pre_tokenizer.pattern.Regex: expected a string"},
+	{REGEX("(a+)+$"), "$.pre_tokenizer.pattern.Regex: regular expression takes exponential time"},
+	{REGEX("([a-z]+\\\\s?)*!"), "$.pre_tokenizer.pattern.Regex: regular expression takes exponent"},
+	{REGEX("a("), "$.pre_tokenizer.pattern.Regex: regular expression: \")\" is missing"},
+	{REGEX("[b-a]"), "$.pre_tokenizer.pattern.Regex: regular expression: a range is empty"},
+	{REGEX("\\\\p{Klingon}"), "there is no such property of characters (at character 11)"},
+	{REGEX("(?~a)"), "a group of this kind is not supported"},
+	{REGEX("(?:(?:(?:a{1000}){1000}){1000})"), "Regex: regular expression is too large"},
+	{WITH("post_processor", "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\"]}"),
+	 "$.post_processor: \"cls\" is missing"},
+	{WITH("post_processor", "{\"type\": \"RobertaProcessing\", \"cls\": [\"a\", 1], \"sep\": [1]}"),
+	 "$.post_processor.sep: expected a token and its id"},
+	{WITH("post_processor", "{\"type\": \"BertProcessing\", \"cls\": [\"a\", 9], \"sep\": [\"a\", 1]}"),
+	 "$.post_processor.cls[1]: 9 is outside 0 .. 4"},
+	{WITH("decoder", "{\"type\": \"BPEDecoder\"}"), "$.decoder: \"suffix\" is missing"},
+	{WITH("decoder", "{\"type\": \"CTC\", \"pad_token\": \"\", \"word_delimiter_token\": 1}"),
+	 "$.decoder.word_delimiter_token: expected a string"},
+	{WITH("decoder", "{\"type\": \"Strip\", \"content\": \"a\", \"start\": -1}"),
+	 "$.decoder.start: -1 is outside 0 .."},
+	{WITH("decoder", "{\"type\": \"WordPiece\", \"prefix\": []}"),
+	 "$.decoder.prefix: expected a string, found an array"},
+	{WITH("decoder", "{\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Fuse\"}, 3]}"),
+	 "$.decoder.decoders[1]: expected an object, found an integer"},
+	{WITH("added_tokens", "[{\"content\": \"x\", \"id\": 17}]"),
+	 "$.added_tokens[0]: \"x\" has id 17, but its place in the vocabulary is 5"},
+	{WITH("added_tokens", "[{\"content\": \"x\", \"lstrip\": 1}]"),
+	 "$.added_tokens[0].lstrip: expected a boolean"},
+};
+
+static void
+test_malformed(void **state)
+{
+	for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++)
+	{
+		Error error = {0};
+		bool  found;
+
+		if (import(malformed[i].json, NULL, NULL, &found, &error))
+			fail_msg("case %zu is taken: %s", i, malformed[i].json);
+		if (strncmp(error.message, "tokenizer.json: $", 17) != 0 ||
+			!strstr(error.message, malformed[i].message))
+			fail_msg("case %zu: \"%s\", expected \"%s\"", i, error.message, malformed[i].message);
+	}
+}
+
 static void
 test_refused(void **state)
 {
@@ -319,7 +419,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_vocab_refused),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_malformed),	 cmocka_unit_test(test_vocab_refused),
 		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_long_text),
 		cmocka_unit_test(test_odd_text), cmocka_unit_test(test_vocabulary),
 	};
