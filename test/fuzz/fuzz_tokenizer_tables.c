@@ -1,7 +1,7 @@
 /*
  * fuzz_tokenizer_tables.c: damaged tables of a good tokenizer.
  *
- * The input is a list of damages, six bytes each: table, offset (u24), value, and whether to cut the table
+ * The first byte chooses the tokenizer.  The rest of the input is a list of damages, six bytes each: table, offset (u24), value, and whether to cut the table
  * there.  What still opens must encode and decode without leaving its tables.
  */
 #include "import/tokenizer_components.h"
@@ -15,39 +15,73 @@
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char good[] = "{\"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", "
-						   "\"vocab\": {\"[UNK]\": 0, \"a\": 1, \"##b\": 2, "
-						   "\"[CLS]\": 3, \"[SEP]\": 4, \"hello\": 5, \"##\xc3\xb6\": 6}}, "
-						   "\"normalizer\": {\"type\": \"BertNormalizer\"}, "
-						   "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"decoder\": "
-						   "{\"type\": \"WordPiece\"}, \"post_processor\": "
-						   "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 4], \"cls\": "
-						   "[\"[CLS]\", 3]}, \"added_tokens\": [{\"id\": 7, "
-						   "\"content\": \"NEW\", \"single_word\": true}, {\"id\": 8, \"content\": "
-						   "\"<x>\", \"special\": true, \"lstrip\": "
-						   "true, \"rstrip\": true}]}";
+static const char *const good[] = {
+	"{\"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", "
+	"\"vocab\": {\"[UNK]\": 0, \"a\": 1, \"##b\": 2, "
+	"\"[CLS]\": 3, \"[SEP]\": 4, \"hello\": 5, \"##\xc3\xb6\": 6}}, "
+	"\"normalizer\": {\"type\": \"BertNormalizer\"}, "
+	"\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"decoder\": "
+	"{\"type\": \"WordPiece\"}, \"post_processor\": "
+	"{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 4], \"cls\": "
+	"[\"[CLS]\", 3]}, \"added_tokens\": [{\"id\": 7, "
+	"\"content\": \"NEW\", \"single_word\": true}, {\"id\": 8, \"content\": "
+	"\"<x>\", \"special\": true, \"lstrip\": "
+	"true, \"rstrip\": true}]}",
+	"{\"model\": {\"type\": \"BPE\", \"unk_token\": \"u\", \"byte_fallback\": true, \"vocab\": "
+	"{\"u\": 0, \"a\": 1, \"b\": 2, \"ab\": 3, \"\xc4\xa0\": 4, \"<0x41>\": 5, \"hello\": 6}, "
+	"\"merges\": [\"a b\"]}, \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": "
+	"\"NFC\"}, {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"\\\\p{N}+|(b)\\\\1\"}, "
+	"\"content\": "
+	"\"0\"}, {\"type\": \"Strip\"}]}, \"pre_tokenizer\": {\"type\": \"Sequence\", "
+	"\"pretokenizers\": "
+	"[{\"type\": \"Split\", \"pattern\": {\"Regex\": \" "
+	"?\\\\w+|(?>\\\\s+)(?!\\\\S)|(?<=a)(?:a?b?)*\"}, "
+	"\"behavior\": \"MergedWithNext\", \"invert\": true}, {\"type\": \"Digits\"}, {\"type\": "
+	"\"ByteLevel\", \"add_prefix_space\": true}]}, \"decoder\": {\"type\": \"Sequence\", "
+	"\"decoders\": "
+	"[{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \"bb\"}, {\"type\": "
+	"\"ByteLevel\"}, {\"type\": \"Strip\", \"content\": \"h\", \"start\": 1, \"stop\": 1}]}}",
+	"{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"u\", 0.0], [\"a\", -1.5], "
+	"[\"\xe2\x96\x81\x68\", -2], [\"el\", -3], [\"lo\", -3.25]]}, \"pre_tokenizer\": {\"type\": "
+	"\"Sequence\", "
+	"\"pretokenizers\": [{\"type\": \"UnicodeScripts\"}, {\"type\": \"Metaspace\", "
+	"\"replacement\": "
+	"\"\xe2\x96\x81\"}, {\"type\": \"Punctuation\", \"behavior\": \"Contiguous\"}]}, \"decoder\": "
+	"{\"type\": "
+	"\"Sequence\", \"decoders\": [{\"type\": \"CTC\", \"pad_token\": \"u\", "
+	"\"word_delimiter_token\": \"e\", "
+	"\"cleanup\": true}, {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}]}}",
+	"{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0, \"hello\": "
+	"1}}, "
+	"\"normalizer\": {\"type\": \"NFKD\"}, \"pre_tokenizer\": {\"type\": \"Whitespace\"}, "
+	"\"decoder\": "
+	"{\"type\": \"BPEDecoder\", \"suffix\": \"o\"}}",
+};
+#define N_GOOD (sizeof good / sizeof *good)
 
 /* Exact copies on the heap, so that a sanitizer sees every step outside. */
 typedef struct Copies
 {
-	BuildTable tables[32];
+	BuildTable tables[64];
 	int		   n;
 } Copies;
 
 static TokenizerBuild *
-good_build(void)
+good_build(size_t number)
 {
-	static Arena		   arena;
-	static TokenizerBuild *build;
+	static Arena		   arenas[N_GOOD];
+	static TokenizerBuild *builds[N_GOOD];
+	Arena				  *arena = &arenas[number];
+	TokenizerBuild		  *build = builds[number];
 	Node				   root = {.key = "tokenizer.json"};
 	Error				   error;
 
 	if (build)
 		return build;
-	arena_init(&arena, 0);
-	build = arena_alloc(&arena, 1, sizeof *build);
-	build->arena = &arena;
-	root.value = json_loadb(good, sizeof good - 1, 0, NULL);
+	arena_init(arena, 0);
+	build = builds[number] = arena_alloc(arena, 1, sizeof *build);
+	build->arena = arena;
+	root.value = json_loads(good[number], 0, NULL);
 	if (!compile_tokenizer_json(build, &root, &error) || !build_tables(build, &error))
 		__builtin_trap();
 	json_decref(root.value);
@@ -115,7 +149,7 @@ use(const Tokenizer *tokenizer)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const TokenizerBuild *build = good_build();
+	const TokenizerBuild *build = good_build(size > 0 ? data[0] % N_GOOD : 0);
 	Copies				  copies = {.n = build->n_tables};
 	Tokenizer			  tokenizer;
 	Error				  error;
@@ -126,7 +160,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		copies.tables[i].data = malloc(copies.tables[i].size);
 		memcpy((void *) copies.tables[i].data, build->tables[i].data, copies.tables[i].size);
 	}
-	for (size_t at = 0; at + DAMAGE_BYTES <= size; at += DAMAGE_BYTES)
+	for (size_t at = 1; at + DAMAGE_BYTES <= size; at += DAMAGE_BYTES)
 		damage(&copies, data + at);
 	if (tokenizer_bind(&tokenizer, find, &copies, &error))
 		use(&tokenizer);

@@ -134,7 +134,7 @@ static const struct
 #define BPE(vocab, merges, more)                                                                   \
 	"{\"model\": {\"type\": \"BPE\", \"vocab\": {" vocab "}, \"merges\": [" merges "]" more "}}"
 #define REGEX(pattern)                                                                             \
-	WITH("pre_tokenizer", "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"invert\": false, " \
+	WITH("pre_tokenizer", "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"invert\": false, "  \
 						  "\"pattern\": {\"Regex\": \"" pattern "\"}}")
 
 /* One of every component that is malformed, and the path of what is wrong with it. */
@@ -142,7 +142,8 @@ static const struct
 {
 	const char *json, *message;
 } malformed[] = {
-	{BPE("\"a\": 0, \"b\": 1", "\"a b\"", ""), "$.model.merges[0]: \"ab\" is not in the vocabulary"},
+	{BPE("\"a\": 0, \"b\": 1", "\"a b\"", ""),
+	 "$.model.merges[0]: \"ab\" is not in the vocabulary"},
 	{BPE("\"a\": 0", "\"a x\"", ""), "$.model.merges[0]: \"x\" is not in the vocabulary"},
 	{BPE("\"a\": 0", "\"a\"", ""), "$.model.merges[0]: expected two words, found \"a\""},
 	{BPE("\"a\": 0", "[\"a\"]", ""), "$.model.merges[0]: expected two strings, found 1"},
@@ -196,7 +197,8 @@ static const struct
 	 "$.post_processor: \"cls\" is missing"},
 	{WITH("post_processor", "{\"type\": \"RobertaProcessing\", \"cls\": [\"a\", 1], \"sep\": [1]}"),
 	 "$.post_processor.sep: expected a token and its id"},
-	{WITH("post_processor", "{\"type\": \"BertProcessing\", \"cls\": [\"a\", 9], \"sep\": [\"a\", 1]}"),
+	{WITH("post_processor",
+		  "{\"type\": \"BertProcessing\", \"cls\": [\"a\", 9], \"sep\": [\"a\", 1]}"),
 	 "$.post_processor.cls[1]: 9 is outside 0 .. 4"},
 	{WITH("decoder", "{\"type\": \"BPEDecoder\"}"), "$.decoder: \"suffix\" is missing"},
 	{WITH("decoder", "{\"type\": \"CTC\", \"pad_token\": \"\", \"word_delimiter_token\": 1}"),
@@ -419,10 +421,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_malformed),	 cmocka_unit_test(test_vocab_refused),
-		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_long_text),
-		cmocka_unit_test(test_odd_text), cmocka_unit_test(test_vocabulary),
+		cmocka_unit_test(test_refused),		  cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_vocab_refused), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_long_text),	  cmocka_unit_test(test_odd_text),
+		cmocka_unit_test(test_vocabulary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
