@@ -554,17 +554,6 @@ ids_arguments(GenerateCall *call, FunctionCallInfo fcinfo)
 
 /* ---- requests and answers ---- */
 
-static Request *
-submit(const GenerateCall *call)
-{
-	Request *request =
-		request_begin(call->handle, REQUEST_GENERATE, generation_payload_size(&call->inputs));
-
-	generation_payload_fill(request_payload(request), &call->inputs);
-	request_submit(request);
-	return request;
-}
-
 /* The ids of the prompt as it was given, and of an output behind them. */
 static ArrayType *
 join_ids(const GenerateCall *call, GenerationOutput *output)
@@ -831,7 +820,7 @@ start_stream(FunctionCallInfo fcinfo)
 	memcpy(stream->ids, call->ids, sizeof(int32) * n_prompt);
 	call->inputs.streams = true;
 	stream->econtext = ((ReturnSetInfo *) fcinfo->resultinfo)->econtext;
-	stream->request = submit(call);
+	stream->request = generation_submit(call->handle, &call->inputs);
 	stream->output = ((GenerationPayload *) request_payload(stream->request))->outputs;
 	RegisterExprContextCallback(stream->econtext, end_stream, PointerGetDatum(stream));
 	return stream;

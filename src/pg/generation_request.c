@@ -119,6 +119,16 @@ generation_copy_outputs(GenerationPayload *to, GenerationPayload *from)
 	}
 }
 
+Request *
+generation_submit(ModelHandle *handle, const GenerationPayload *inputs)
+{
+	Request *request = request_begin(handle, REQUEST_GENERATE, generation_payload_size(inputs));
+
+	generation_payload_fill(request_payload(request), inputs);
+	request_submit(request);
+	return request;
+}
+
 GenerationPayload *
 generation_run(ModelHandle *handle, const GenerationPayload *inputs)
 {
@@ -130,9 +140,7 @@ generation_run(ModelHandle *handle, const GenerationPayload *inputs)
 	generation_payload_fill(copy, inputs);
 	if (ahead_give_generation(handle, copy))
 		return copy;
-	request = request_begin(handle, REQUEST_GENERATE, generation_payload_size(inputs));
-	generation_payload_fill(request_payload(request), inputs);
-	request_submit(request);
+	request = generation_submit(handle, inputs);
 	request_wait(request);
 	generation_copy_outputs(copy, request_payload(request));
 	request_end(request);

@@ -53,6 +53,9 @@ extern bool generation_inputs_equal(const GenerationPayload *a, const Generation
 /* Copies what has been generated to the outputs of a payload with the same inputs. */
 extern void generation_copy_outputs(GenerationPayload *to, GenerationPayload *from);
 
+/* Sends a request for the inputs; request_begin waits for room. */
+extern Request *generation_submit(ModelHandle *handle, const GenerationPayload *inputs);
+
 /* Generates: the inputs with their outputs, in the current memory context.  Throws the request's error. */
 extern GenerationPayload *generation_run(ModelHandle *handle, const GenerationPayload *inputs);
 

@@ -421,10 +421,42 @@ plan_has_effects(Plan *plan)
 
 /* ---- splitting a node ---- */
 
-static List *
-copy_calls(List *calls)
+static Node *
+with_varno(Node *node, void *context)
 {
-	return copyObject(calls);
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var *var = (Var *) copyObject(node);
+
+		var->varno = *(int *) context;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, with_varno, context);
+}
+
+/* Calls over a plan's rows become columns behind its own, looked ahead for.  The calls' Vars are of varno; *columns:
+ * each call, and its column as a Var of varno. */
+static Plan *
+calls_as_columns(Plan *plan, List *calls, int varno, Columns *columns)
+{
+	int		  index_var = INDEX_VAR, n = list_length(plan->targetlist);
+	List	 *own = (List *) with_varno((Node *) calls, &index_var);
+	Plan	 *node = lookahead_make(plan, own, NIL, NIL);
+	ListCell *cell, *call;
+
+	forboth(cell, own, call, calls)
+	{
+		FuncExpr *expression = lfirst_node(FuncExpr, cell);
+
+		node->targetlist = lappend(
+			node->targetlist, makeTargetEntry((Expr *) copyObject(expression), ++n, NULL, false));
+		columns->from = lappend(columns->from, lfirst(call));
+		columns->to = lappend(columns->to, makeVar(varno, n, expression->funcresulttype, -1,
+												   expression->funccollid, 0));
+	}
+	return node;
 }
 
 /* A stage for each nesting of the calls in expressions over the columns of *plan: inner ones are looked ahead for
@@ -435,34 +467,16 @@ inner_stages(Plan **plan, List **expressions, List **others)
 {
 	for (;;)
 	{
-		Search	  search = {0};
-		Columns	  columns = {0};
-		List	 *targetlist = NIL;
-		ListCell *cell;
-		Plan	 *node;
-		int		  n;
+		Search	search = {0};
+		Columns columns = {0};
 
 		(void) find_calls((Node *) *expressions, &search);
 		if (!search.nested)
 			return search.calls;
-		node = lookahead_make(*plan, copy_calls(search.calls), NIL, NIL);
-		targetlist = node->targetlist;
-		n = list_length(targetlist);
-		foreach(cell, search.calls)
-		{
-			FuncExpr *call = lfirst_node(FuncExpr, cell);
-
-			targetlist =
-				lappend(targetlist, makeTargetEntry((Expr *) copyObject(call), ++n, NULL, false));
-			columns.from = lappend(columns.from, call);
-			columns.to = lappend(
-				columns.to, makeVar(INDEX_VAR, n, call->funcresulttype, -1, call->funccollid, 0));
-		}
-		node->targetlist = targetlist;
+		*plan = calls_as_columns(*plan, search.calls, INDEX_VAR, &columns);
 		*expressions = (List *) over_results((Node *) *expressions, &columns);
 		if (others != NULL)
 			*others = (List *) over_results((Node *) *others, &columns);
-		*plan = node;
 	}
 }
 
@@ -571,13 +585,13 @@ split(Plan *plan)
 		calls = inner_stages(&node, &stage, &others);
 		moved = linitial(others);
 		targetlist = lsecond(others);
-		node = lookahead_make(node, copy_calls(calls), moved == NIL && !projects ? targetlist : NIL,
+		node = lookahead_make(node, copyObject(calls), moved == NIL && !projects ? targetlist : NIL,
 							  stage);
 	}
 	if (projects)
 	{
 		calls = inner_stages(&node, &targetlist, NULL);
-		node = lookahead_make(node, copy_calls(calls), targetlist, NIL);
+		node = lookahead_make(node, copyObject(calls), targetlist, NIL);
 	}
 	for (Plan *above = node; above != plan; above = above->lefttree)
 	{
@@ -650,44 +664,6 @@ calls_of_side(List *clauses, int varno)
 			calls = lappend(calls, lfirst(cell));
 	}
 	return calls;
-}
-
-static Node *
-with_varno(Node *node, void *context)
-{
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, Var))
-	{
-		Var *var = (Var *) copyObject(node);
-
-		var->varno = *(int *) context;
-		return (Node *) var;
-	}
-	return expression_tree_mutator(node, with_varno, context);
-}
-
-/* Calls over a plan's rows become columns behind its own, looked ahead for.  The calls' Vars are of varno; *columns:
- * each call, and its column as a Var of varno. */
-static Plan *
-calls_as_columns(Plan *plan, List *calls, int varno, Columns *columns)
-{
-	int		  index_var = INDEX_VAR, n = list_length(plan->targetlist);
-	List	 *own = (List *) with_varno((Node *) calls, &index_var);
-	Plan	 *node = lookahead_make(plan, own, NIL, NIL);
-	ListCell *cell, *call;
-
-	forboth(cell, own, call, calls)
-	{
-		FuncExpr *expression = lfirst_node(FuncExpr, cell);
-
-		node->targetlist = lappend(
-			node->targetlist, makeTargetEntry((Expr *) copyObject(expression), ++n, NULL, false));
-		columns->from = lappend(columns->from, lfirst(call));
-		columns->to = lappend(columns->to, makeVar(varno, n, expression->funcresulttype, -1,
-												   expression->funccollid, 0));
-	}
-	return node;
 }
 
 /* A hash join makes its first key of every row of both sides, and once more when they meet: calls in it become

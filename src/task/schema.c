@@ -123,11 +123,13 @@ build_count(SchemaBuild *build, const JsonValue *schema, const char *key, int ot
 
 /* ---- JSON strings ---- */
 
+/* Characters that JSON writes as a backslash and a letter, and those letters. */
+static const char escaped[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
+
 void
 build_characters(SchemaBuild *build, int from, uint32_t low, uint32_t high, int to)
 {
-	static const char escaped[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
-	uint32_t		  begin = low < 0x20 ? 0x20 : low;
+	uint32_t begin = low < 0x20 ? 0x20 : low;
 
 	for (size_t i = 0; i < sizeof escaped - 1; i++)
 		if ((uint32_t) escaped[i] >= low && (uint32_t) escaped[i] <= high)
@@ -156,7 +158,6 @@ build_characters(SchemaBuild *build, int from, uint32_t low, uint32_t high, int 
 static int
 literal_string(SchemaBuild *build, int from, const char *text, size_t length)
 {
-	static const char escaped[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
 
 	from = builder_word(build->builder, from, "\"", 1);
 	for (size_t i = 0; i < length; i++)

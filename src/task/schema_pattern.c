@@ -509,17 +509,11 @@ has_anchor(const Node *node)
 	return false;
 }
 
-static bool
-is_anchor(const Node *node, NodeKind kind)
-{
-	return node->kind == kind;
-}
-
 /* Anchors may stand only where a string begins or ends. */
 static bool
 check_anchors(Parser *parser, const Node *node, bool may_begin, bool may_end)
 {
-	if ((is_anchor(node, NODE_BEGIN) && !may_begin) || (is_anchor(node, NODE_END) && !may_end) ||
+	if ((node->kind == NODE_BEGIN && !may_begin) || (node->kind == NODE_END && !may_end) ||
 		(node->kind == NODE_REPEAT && has_anchor(node)))
 		return build_error(
 			parser->build, ERR_UNSUPPORTED,
@@ -535,10 +529,10 @@ check_anchors(Parser *parser, const Node *node, bool may_begin, bool may_end)
 			bool last = true;
 
 			for (const Node *behind = child->next; behind != NULL; behind = behind->next)
-				last = last && is_anchor(behind, NODE_END);
+				last = last && behind->kind == NODE_END;
 			if (!check_anchors(parser, child, may_begin, may_end && last))
 				return false;
-			may_begin = may_begin && is_anchor(child, NODE_BEGIN);
+			may_begin = may_begin && child->kind == NODE_BEGIN;
 		}
 	return true;
 }
