@@ -42,8 +42,28 @@ SELECT pf_explain('COSTS OFF', $$SELECT id FROM pf_docs ORDER BY infer.similarit
 SELECT pf_explain('COSTS OFF', $$SELECT a.id FROM pf_docs a JOIN pf_docs b ON a.id = b.id + 1 AND infer.similarity('pf', a.body, b.body) > 0.5$$);
 SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body, (infer.similarity('pf', body, 'x'))::text) FROM pf_docs$$);
 
+-- conditions in front of calls: only what they let through is computed
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT CASE WHEN id <= 3 THEN infer.similarity('pf', body, 'x') WHEN length(body) > 12 AND id < 50 THEN infer.similarity('pf', body, 'y') WHEN id < 5 THEN 0 ELSE infer.similarity('pf', left(body, id % 2), 'z') END FROM pf_docs$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT CASE id % 50 WHEN 1 THEN 0 WHEN length(body) THEN infer.similarity('pf', body, id::text) END FROM pf_docs$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT coalesce(nullif(near, id), CASE WHEN id > 98 THEN infer.similarity('pf', body, id::text) END, infer.similarity('pf', id::text, 'x')) FROM pf_docs WHERE id > 95$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT id FROM pf_docs WHERE id < 95 OR (id <> 97 AND infer.similarity('pf', id::text, 'x') < 2)$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT sum(infer.similarity('pf', id::text, 'x')) FILTER (WHERE id > 90), count(*) FILTER (WHERE infer.similarity('pf', id::text, 'y') < 2) FROM pf_docs WHERE id > 80$$);
+-- a call in the condition of another comes first; the same call in two places
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT CASE WHEN infer.similarity('pf', id::text, 'x') > 2 THEN infer.similarity('pf', body, 'y') ELSE infer.similarity('pf', body, 'z') END FROM pf_docs WHERE id > 90$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT CASE WHEN id = 91 THEN infer.similarity('pf', infer.similarity('pf', body, 'x')::text, 'y') END, CASE WHEN id > 98 THEN infer.similarity('pf', body, 'x') END FROM pf_docs WHERE id > 90$$);
+SELECT id, CASE WHEN id = 91 THEN infer.similarity('pf', infer.similarity('pf', body, 'x')::text, 'y') END IS NULL AS one, CASE WHEN id > 98 THEN infer.similarity('pf', body, 'x') END IS NULL AS two FROM pf_docs WHERE id > 90 AND id % 4 = 3;
+-- conditions that fail are for the call itself
+SELECT id, CASE WHEN 10 / (id - 5) > 0 THEN infer.similarity('pf', body, 'x') END IS NULL AS none FROM pf_docs ORDER BY id LIMIT 4;
+SELECT id, CASE WHEN 10 / (id - 5) > 0 THEN infer.similarity('pf', body, 'x') END IS NULL AS none FROM pf_docs ORDER BY id LIMIT 5;
+-- volatile conditions and subqueries stay what they are
+SELECT pf_explain('COSTS OFF', $$SELECT CASE WHEN random() > 0.5 THEN infer.similarity('pf', body, 'x') END FROM pf_docs$$);
+SELECT pf_explain('COSTS OFF', $$SELECT CASE WHEN EXISTS (SELECT FROM pf_docs o WHERE o.id = d.id + 1 OFFSET 0) THEN infer.similarity('pf', body, 'x') END FROM pf_docs d$$);
+-- subqueries that call functions for the row
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT ARRAY(SELECT word FROM infer.tag('pf_tag', d.body)) FROM pf_docs d WHERE id < 9$$);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT id, (SELECT infer.similarity('pf', d.body, 'x')), CASE WHEN id < 4 THEN (SELECT word FROM infer.tag('pf_tag', d.id::text) ORDER BY score LIMIT 1) END FROM pf_docs d WHERE id < 9$$);
+SELECT pf_explain('COSTS OFF', $$SELECT id FROM pf_docs d WHERE infer.similarity('pf', body, 'x')::text NOT IN (SELECT body FROM pf_docs WHERE body IS NOT NULL)$$);
+
 -- where nothing may happen early
-SELECT pf_explain('COSTS OFF', $$SELECT CASE WHEN id > 5 THEN infer.similarity('pf', body, 'x') END FROM pf_docs$$);
 SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body || random(), 'x') FROM pf_docs$$);
 SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body, 'x') FROM (SELECT body FROM pf_docs FOR UPDATE) AS d$$);
 SELECT pf_explain('COSTS OFF', $$SELECT id FROM pf_docs WHERE id < 5 OR infer.similarity('pf', body, 'x') > 0$$);

@@ -30,6 +30,7 @@
 #include "pg/ahead.h"
 #include "pg/compat.h"
 #include "pg/lookahead.h"
+#include "pg/lookahead_calls.h"
 
 #define NODE_NAME "InferLookahead"
 #define OVERLAP_ROWS 8 /* of a batch, for the next one to be sent before its rows are handed up */
@@ -39,8 +40,9 @@ typedef struct Call
 {
 	FmgrInfo		 function;
 	FunctionCallInfo info;
+	ExprState		*condition; /* of its being made; NULL: it always is */
 	ExprState	   **arguments; /* (info->nargs) */
-	bool			 simple;	/* nothing in them can fail */
+	bool			 simple;	/* nothing in these can fail */
 	List			*params;	/* of the executor that they have */
 	ReturnSetInfo	*result;	/* of functions that return sets */
 } Call;
@@ -131,7 +133,7 @@ lookahead_bound(Plan *plan, int bound)
 
 /* ---- arguments that can't fail ---- */
 
-/* Functions of text that have a result for whatever they are given. */
+/* Functions that have a result for whatever they are given: leakproof ones, and some of text. */
 static bool
 never_fails(Oid function)
 {
@@ -151,7 +153,9 @@ never_fails(Oid function)
 		bool  null;
 		Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &null);
 
-		if (!null)
+		if (((Form_pg_proc) GETSTRUCT(tuple))->proleakproof)
+			known = true;
+		else if (!null)
 		{
 			char *symbol = TextDatumGetCString(source);
 
@@ -176,10 +180,12 @@ may_fail(Node *node, void *context)
 		case T_CoalesceExpr:
 		case T_CaseExpr:
 		case T_CaseWhen:
+		case T_CaseTestExpr:
 		case T_NullTest:
+		case T_BooleanTest:
+		case T_BoolExpr:
 		case T_List:
 		case T_FieldSelect:
-			break;
 		case T_Param:
 			break;
 		case T_FuncExpr:
@@ -187,8 +193,15 @@ may_fail(Node *node, void *context)
 				return true;
 			break;
 		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
 			set_opfuncid((OpExpr *) node);
 			if (!never_fails(((OpExpr *) node)->opfuncid))
+				return true;
+			break;
+		case T_ScalarArrayOpExpr:
+			set_sa_opfuncid((ScalarArrayOpExpr *) node);
+			if (!never_fails(((ScalarArrayOpExpr *) node)->opfuncid))
 				return true;
 			break;
 		default:
@@ -212,9 +225,11 @@ find_params(Node *node, void *context)
 /* ---- beginning and end ---- */
 
 static void
-init_call(Lookahead *state, Call *call, FuncExpr *expression)
+init_call(Lookahead *state, Call *call, Node *expected)
 {
 	PlanState *plan = &state->css.ss.ps;
+	FuncExpr  *expression = expected_call(expected);
+	Node	  *condition = expected_condition(expected);
 	int		   n = list_length(expression->args), i = 0;
 	ListCell  *cell;
 
@@ -222,8 +237,10 @@ init_call(Lookahead *state, Call *call, FuncExpr *expression)
 	fmgr_info_set_expr((Node *) expression, &call->function);
 	call->function.fn_mcxt = state->call_context;
 	call->arguments = palloc(sizeof(ExprState *) * Max(1, n));
-	call->simple = !may_fail((Node *) expression->args, NULL);
+	call->simple = !may_fail((Node *) expression->args, NULL) && !may_fail(condition, NULL);
 	(void) find_params((Node *) expression->args, &call->params);
+	(void) find_params(condition, &call->params);
+	call->condition = ExecInitExpr((Expr *) condition, plan);
 	foreach(cell, expression->args) call->arguments[i++] = ExecInitExpr(lfirst(cell), plan);
 	call->info = palloc0(SizeForFunctionCallInfo(n));
 	if (expression->funcretset)
@@ -256,7 +273,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		AllocSetContextCreate(CurrentMemoryContext, "pg_infer call", ALLOCSET_DEFAULT_SIZES);
 	state->calls = palloc0(sizeof(Call) * list_length(scan->custom_exprs));
 	foreach(cell, scan->custom_exprs)
-		init_call(state, &state->calls[state->n_calls++], lfirst_node(FuncExpr, cell));
+		init_call(state, &state->calls[state->n_calls++], lfirst(cell));
 	for (int i = 0; i < 2; i++)
 		state->batches[i].context =
 			AllocSetContextCreate(CurrentMemoryContext, "pg_infer rows", ALLOCSET_DEFAULT_SIZES);
@@ -306,30 +323,39 @@ rescan(CustomScanState *node)
 
 /* ---- batches ---- */
 
-/* The arguments of a call for the row in the expression context. */
-static void
+/* The arguments of a call for the row in the expression context; false: it will not be made. */
+static bool
 evaluate_arguments(Lookahead *state, Call *call)
 {
 	ExprContext *context = state->css.ss.ps.ps_ExprContext;
 
+	if (call->condition != NULL)
+	{
+		bool  null;
+		Datum holds = ExecEvalExpr(call->condition, context, &null);
+
+		if (null || !DatumGetBool(holds))
+			return false;
+	}
 	for (int i = 0; i < call->info->nargs; i++)
 		call->info->args[i].value =
 			ExecEvalExpr(call->arguments[i], context, &call->info->args[i].isnull);
+	return true;
 }
 
-/* As evaluate_arguments, in a subtransaction: false when it failed. */
+/* As evaluate_arguments, in a subtransaction: false, too, when it failed. */
 static bool
 try_arguments(Lookahead *state, Call *call)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool evaluated = true;
+	volatile bool evaluated = false;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		evaluate_arguments(state, call);
+		evaluated = evaluate_arguments(state, call);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -388,6 +414,27 @@ store_row(Lookahead *state, TupleTableSlot *row)
 	return ExecStoreVirtualTuple(slot);
 }
 
+/* Collects a call for the row in the expression context. */
+static void
+collect_call(Lookahead *state, Call *call, AheadBatch *ahead)
+{
+	if (has_pending_param(state, call) || (!call->simple && IsInParallelMode()) ||
+		!(call->simple ? evaluate_arguments(state, call) : try_arguments(state, call)) ||
+		(call->function.fn_strict && has_null_argument(call)))
+		return;
+	call->info->isnull = false;
+	call->function.fn_extra = NULL;
+	if (call->result != NULL)
+	{
+		call->result->isDone = ExprSingleResult;
+		call->result->returnMode = SFRM_ValuePerCall;
+		call->result->setResult = NULL;
+		call->result->setDesc = NULL;
+		call->result->econtext->ecxt_callbacks = NULL;
+	}
+	ahead_collect(ahead, call->info);
+}
+
 /* Collects the calls for the row in state->row. */
 static void
 collect_row(Lookahead *state, AheadBatch *ahead)
@@ -397,29 +444,8 @@ collect_row(Lookahead *state, AheadBatch *ahead)
 	state->css.ss.ps.ps_ExprContext->ecxt_scantuple = store_row(state, state->row);
 	for (int i = 0; i < state->n_calls; i++)
 	{
-		Call *call = &state->calls[i];
-
 		CHECK_FOR_INTERRUPTS();
-		if (has_pending_param(state, call))
-			continue;
-		if (call->simple)
-			evaluate_arguments(state, call);
-		else if (IsInParallelMode() || !try_arguments(state, call))
-			continue;
-		if (!(call->function.fn_strict && has_null_argument(call)))
-		{
-			call->info->isnull = false;
-			call->function.fn_extra = NULL;
-			if (call->result != NULL)
-			{
-				call->result->isDone = ExprSingleResult;
-				call->result->returnMode = SFRM_ValuePerCall;
-				call->result->setResult = NULL;
-				call->result->setDesc = NULL;
-				call->result->econtext->ecxt_callbacks = NULL;
-			}
-			ahead_collect(ahead, call->info);
-		}
+		collect_call(state, &state->calls[i], ahead);
 		MemoryContextReset(state->call_context);
 	}
 	MemoryContextSwitchTo(old);
@@ -541,7 +567,7 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 
 	foreach(cell, scan->custom_exprs)
 	{
-		Oid	  function = lfirst_node(FuncExpr, cell)->funcid;
+		Oid	  function = expected_call(lfirst(cell))->funcid;
 		char *name = quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
 												get_func_name(function));
 

@@ -8,17 +8,14 @@
 
 #include "nodes/plannodes.h"
 
-/* A node above a finished plan that looks ahead over its rows for calls, FuncExprs whose Vars are INDEX_VARs of the
- * plan's columns, and then filters and projects as any scan does.  targetlist NIL: the plan's own columns. */
+/* A node above a finished plan that looks ahead over its rows for expected calls (lookahead_calls.h), whose Vars are
+ * INDEX_VARs of the plan's columns, and then filters and projects as any scan does.  targetlist NIL: the plan's own columns. */
 extern Plan *lookahead_make(Plan *child, List *calls, List *targetlist, List *quals);
 
 extern bool lookahead_is(const Plan *plan);
 
 /* No more rows than this are wanted of such a node. */
 extern void lookahead_bound(Plan *plan, int bound);
-
-/* Whether calls of a function can be computed ahead. */
-extern bool lookahead_knows(Oid function);
 
 /* Hooks and callbacks; in _PG_init of a library that is preloaded. */
 extern void lookahead_init(void);

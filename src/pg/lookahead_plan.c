@@ -6,7 +6,7 @@
  * each, then filter by them or project.  So a call is looked ahead for only where it will be made:
  *
  *	 - not before a filter that comes first in the plan's order, which has security barriers first;
- *	 - not behind CASE, COALESCE, AND or OR, but for the part that is always evaluated;
+ *	 - behind CASE, COALESCE, AND, OR and FILTER, where the conditions that lead there hold (lookahead_calls.h);
  *	 - not with volatile arguments, and not over rows whose making has effects of its own.
  *
  * Where a node evaluates calls for all rows of its input (aggregates, window functions, functions that return
@@ -35,209 +35,9 @@
 #include "utils/syscache.h"
 
 #include "pg/lookahead.h"
+#include "pg/lookahead_calls.h"
 
-/* ---- functions that can be computed ahead ---- */
-
-/* C functions that send one work or generation (work.h, generation_request.h) and do nothing else that could be
- * noticed. */
-static const char *const ahead_functions[] = {
-	"infer_embed",			 "infer_similarity",	  "infer_classify",
-	"infer_classify_scores", "infer_classify_labels", "infer_score",
-	"infer_zero_shot",		 "infer_rerank",		  "infer_tag",
-	"infer_answer",			 "infer_answers",		  "infer_fill_mask",
-	"infer_choose",			 "infer_choose_scores",	  "infer_log_likelihood",
-	"infer_perplexity",		 "infer_token_logprobs",  "infer_generate",
-	"infer_generate_many",	 "infer_generate_ids",	  "infer_generate_ids_many",
-	"infer_generate_enum",	 "infer_generate_row"};
-
-typedef struct Known
-{
-	Oid	 function;
-	bool ahead;
-} Known;
-
-static HTAB *known_functions; /* what has been looked up; NULL: nothing */
-
-static void
-forget_functions(Datum argument, int cache, uint32 hash)
-{
-	if (known_functions != NULL)
-		hash_destroy(known_functions);
-	known_functions = NULL;
-}
-
-static bool
-look_up(Oid function)
-{
-	HeapTuple	 tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Form_pg_proc form;
-	bool		 found = false;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (form->prolang == ClanguageId && form->provolatile != PROVOLATILE_VOLATILE)
-	{
-		bool  no_source, no_library;
-		Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &no_source);
-		Datum library = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_probin, &no_library);
-
-		if (!no_source && !no_library)
-		{
-			char *symbol = TextDatumGetCString(source), *path = TextDatumGetCString(library);
-			char *name = last_dir_separator(path);
-
-			name = name != NULL ? name + 1 : path;
-			for (int i = 0; i < lengthof(ahead_functions) && !found; i++)
-				found = strcmp(symbol, ahead_functions[i]) == 0 &&
-						strncmp(name, "pg_infer", strlen("pg_infer")) == 0;
-		}
-	}
-	ReleaseSysCache(tuple);
-	return found;
-}
-
-bool
-lookahead_knows(Oid function)
-{
-	HASHCTL control = {.keysize = sizeof(Oid), .entrysize = sizeof(Known)};
-	Known  *known;
-	bool	found, ahead;
-
-	if (function < FirstNormalObjectId)
-		return false;
-	if (known_functions != NULL &&
-		(known = hash_search(known_functions, &function, HASH_FIND, NULL)) != NULL)
-		return known->ahead;
-	ahead = look_up(function); /* may forget them all */
-	if (known_functions == NULL)
-		known_functions = hash_create("pg_infer functions", 64, &control, HASH_ELEM | HASH_BLOBS);
-	known = hash_search(known_functions, &function, HASH_ENTER, &found);
-	known->ahead = ahead;
-	return ahead;
-}
-
-/* ---- calls in expressions ---- */
-
-static bool
-has_subplan(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	return IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) ||
-		   expression_tree_walker(node, has_subplan, context);
-}
-
-static bool
-can_look_ahead(const FuncExpr *call)
-{
-	return lookahead_knows(call->funcid) && !contain_volatile_functions((Node *) call->args) &&
-		   !has_subplan((Node *) call->args, NULL);
-}
-
-typedef struct Search
-{
-	List *calls;  /* innermost ones: none of their arguments has another */
-	bool  nested; /* some call has another one in its arguments */
-	bool  sets;	  /* functions that return sets count, too */
-} Search;
-
-/* The calls of an expression that are made whenever it is evaluated.  Returns false, to go on. */
-static bool
-find_calls(Node *node, void *context)
-{
-	Search *search = context;
-
-	if (node == NULL)
-		return false;
-	switch (nodeTag(node))
-	{
-		case T_CaseExpr:
-		{
-			CaseExpr *expression = (CaseExpr *) node;
-
-			if (expression->arg != NULL)
-				return find_calls((Node *) expression->arg, context);
-			return find_calls((Node *) linitial_node(CaseWhen, expression->args)->expr, context);
-		}
-		case T_CoalesceExpr:
-			return find_calls(linitial(((CoalesceExpr *) node)->args), context);
-		case T_BoolExpr:
-			return find_calls(linitial(((BoolExpr *) node)->args), context);
-		case T_RowCompareExpr:
-		{
-			RowCompareExpr *comparison = (RowCompareExpr *) node;
-
-			return find_calls(linitial(comparison->largs), context) ||
-				   find_calls(linitial(comparison->rargs), context);
-		}
-		case T_SubPlan:
-		case T_AlternativeSubPlan:
-		case T_Aggref:
-		case T_WindowFunc:
-		case T_ArrayCoerceExpr:
-			return false;
-		case T_FuncExpr:
-		{
-			FuncExpr *call = (FuncExpr *) node;
-			Search	  inner = {.sets = search->sets};
-
-			if (!can_look_ahead(call) || (call->funcretset && !search->sets))
-				break;
-			(void) expression_tree_walker((Node *) call->args, find_calls, &inner);
-			if (inner.calls == NIL)
-				search->calls = list_append_unique(search->calls, call);
-			else
-			{
-				search->calls = list_concat_unique(search->calls, inner.calls);
-				search->nested = true;
-			}
-			return false;
-		}
-		default:
-			break;
-	}
-	return expression_tree_walker(node, find_calls, context);
-}
-
-static bool
-has_calls(Node *node)
-{
-	Search search = {0};
-
-	(void) find_calls(node, &search);
-	return search.calls != NIL;
-}
-
-/* Calls in the arguments of aggregates or window functions that take every row. */
-static bool
-find_argument_calls(Node *node, void *context)
-{
-	Search *search = context;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, Aggref))
-	{
-		Aggref *aggregate = (Aggref *) node;
-
-		if (aggregate->aggfilter == NULL && !DO_AGGSPLIT_COMBINE(aggregate->aggsplit))
-		{
-			(void) find_calls((Node *) aggregate->aggdirectargs, search);
-			(void) find_calls((Node *) aggregate->args, search);
-		}
-		return false;
-	}
-	if (IsA(node, WindowFunc))
-	{
-		WindowFunc *function = (WindowFunc *) node;
-
-		if (function->aggfilter == NULL)
-			(void) find_calls((Node *) function->args, search);
-		return false;
-	}
-	return expression_tree_walker(node, find_argument_calls, context);
-}
+static List *subplans; /* of the statement that is planned */
 
 /* ---- columns ---- */
 
@@ -333,8 +133,6 @@ over_input(Node *node, void *context)
 }
 
 /* ---- what must not happen early ---- */
-
-static List *subplans; /* of the statement that is planned */
 
 static bool plan_has_effects(Plan *plan);
 
@@ -436,8 +234,8 @@ with_varno(Node *node, void *context)
 	return expression_tree_mutator(node, with_varno, context);
 }
 
-/* Calls over a plan's rows become columns behind its own, looked ahead for.  The calls' Vars are of varno; *columns:
- * each call, and its column as a Var of varno. */
+/* Expected calls over a plan's rows become columns behind its own, looked ahead for.  Their Vars are of varno;
+ * *columns: each call, and its column as a Var of varno. */
 static Plan *
 calls_as_columns(Plan *plan, List *calls, int varno, Columns *columns)
 {
@@ -448,11 +246,11 @@ calls_as_columns(Plan *plan, List *calls, int varno, Columns *columns)
 
 	forboth(cell, own, call, calls)
 	{
-		FuncExpr *expression = lfirst_node(FuncExpr, cell);
+		FuncExpr *expression = expected_call(lfirst(cell));
 
-		node->targetlist = lappend(
-			node->targetlist, makeTargetEntry((Expr *) copyObject(expression), ++n, NULL, false));
-		columns->from = lappend(columns->from, lfirst(call));
+		node->targetlist =
+			lappend(node->targetlist, makeTargetEntry(copyObject(lfirst(cell)), ++n, NULL, false));
+		columns->from = lappend(columns->from, expected_call(lfirst(call)));
 		columns->to = lappend(columns->to, makeVar(varno, n, expression->funcresulttype, -1,
 												   expression->funccollid, 0));
 	}
@@ -467,12 +265,12 @@ inner_stages(Plan **plan, List **expressions, List **others)
 {
 	for (;;)
 	{
-		Search	search = {0};
-		Columns columns = {0};
+		CallSearch search = {.subplans = subplans};
+		Columns	   columns = {0};
 
-		(void) find_calls((Node *) *expressions, &search);
-		if (!search.nested)
-			return search.calls;
+		find_calls(&search, (Node *) *expressions);
+		if (!search.nested || search.calls == NIL)
+			return list_concat(search.calls, search.of_queries);
 		*plan = calls_as_columns(*plan, search.calls, INDEX_VAR, &columns);
 		*expressions = (List *) over_results((Node *) *expressions, &columns);
 		if (others != NULL)
@@ -489,7 +287,7 @@ quals_from_first_call(List *quals, List **kept)
 
 	foreach(cell, quals)
 	{
-		if (has_calls(lfirst(cell)))
+		if (has_calls(subplans, lfirst(cell)))
 		{
 			*kept = list_copy_head(quals, n);
 			return list_copy_tail(quals, n);
@@ -507,7 +305,7 @@ next_stage(List **quals)
 	List *stage = list_make1(linitial(*quals));
 	int	  n = 1;
 
-	while (n < list_length(*quals) && !has_calls(list_nth(*quals, n)))
+	while (n < list_length(*quals) && !has_calls(subplans, list_nth(*quals, n)))
 		stage = lappend(stage, list_nth(*quals, n++));
 	*quals = list_copy_tail(*quals, n);
 	return stage;
@@ -548,7 +346,7 @@ split(Plan *plan)
 	Join	  *join = inner_join(plan);
 	Columns	   columns = {0};
 	List	  *moved, *kept, *join_kept = NIL, *targetlist, *calls;
-	bool	   projects = has_calls((Node *) plan->targetlist);
+	bool	   projects = has_calls(subplans, (Node *) plan->targetlist);
 	Plan	  *node = plan;
 	Bitmapset *ext_param = plan->extParam, *all_param = plan->allParam;
 
@@ -650,11 +448,11 @@ is_of_side(Node *node, void *context)
 static List *
 calls_of_side(List *clauses, int varno)
 {
-	Search	  search = {0};
-	List	 *calls = NIL;
-	ListCell *cell;
+	CallSearch search = {.subplans = subplans};
+	List	  *calls = NIL;
+	ListCell  *cell;
 
-	(void) find_calls((Node *) clauses, &search);
+	find_calls(&search, (Node *) clauses);
 	foreach(cell, search.calls)
 	{
 		Side side = {.varno = varno, .only = true};
@@ -706,120 +504,41 @@ look_ahead_for_keys(HashJoin *join)
 	}
 }
 
-/* ---- lateral functions ---- */
-
-/* Calls of a nested loop's lateral functions, whose arguments come from its outer side. */
-typedef struct Lateral
-{
-	List *params; /* NestLoopParams */
-	bool  other;  /* it has a parameter that is not one of these */
-} Lateral;
-
-static Node *
-over_outer(Node *node, void *context)
-{
-	Lateral	 *lateral = context;
-	ListCell *cell;
-
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-	{
-		foreach(cell, lateral->params)
-		{
-			NestLoopParam *param = lfirst(cell);
-
-			if (param->paramno == ((Param *) node)->paramid)
-				return copyObject((Node *) param->paramval);
-		}
-		lateral->other = true;
-	}
-	return expression_tree_mutator(node, over_outer, context);
-}
-
-/* The functions that a scan runs for every row of the loop's outer side: those of a function scan that nothing
- * stands before. */
-static void
-find_lateral_calls(Plan *plan, List *params, List **calls)
-{
-	ListCell *cell;
-
-	if (plan == NULL)
-		return;
-	switch (nodeTag(plan))
-	{
-		case T_FunctionScan:
-			foreach(cell, ((FunctionScan *) plan)->functions)
-			{
-				Search	  search = {.sets = true};
-				Lateral	  lateral = {.params = params};
-				ListCell *found;
-
-				(void) find_calls(((RangeTblFunction *) lfirst(cell))->funcexpr, &search);
-				foreach(found, search.calls)
-				{
-					Node *call = over_outer(lfirst(found), &lateral);
-
-					if (!lateral.other)
-						*calls = list_append_unique(*calls, call);
-					lateral.other = false;
-				}
-			}
-			break;
-		case T_SubqueryScan:
-			find_lateral_calls(((SubqueryScan *) plan)->subplan, params, calls);
-			break;
-		case T_Result:
-			if (((Result *) plan)->resconstantqual != NULL)
-				break;
-			find_lateral_calls(plan->lefttree, params, calls);
-			break;
-		case T_Material:
-		case T_Memoize:
-		case T_Sort:
-		case T_IncrementalSort:
-		case T_Agg:
-		case T_WindowAgg:
-		case T_Group:
-		case T_Unique:
-		case T_Limit:
-			find_lateral_calls(plan->lefttree, params, calls);
-			break;
-		case T_NestLoop:
-			/* its outer side runs for every row, too */
-			find_lateral_calls(plan->lefttree, params, calls);
-			break;
-		default:
-			break;
-	}
-}
-
 static void
 look_ahead_below(Plan *plan)
 {
-	Search search = {0};
-	List  *calls = NIL;
+	CallSearch search = {.subplans = subplans};
 
 	switch (nodeTag(plan))
 	{
 		case T_Agg:
 		case T_WindowAgg:
-			(void) find_argument_calls((Node *) plan->targetlist, &search);
-			(void) find_argument_calls((Node *) plan->qual, &search);
-			plan->lefttree = look_ahead_over(plan->lefttree, search.calls);
+			find_argument_calls(&search, (Node *) plan->targetlist);
+			find_argument_calls(&search, (Node *) plan->qual);
 			break;
 		case T_ProjectSet:
 			search.sets = true;
-			(void) find_calls((Node *) plan->targetlist, &search);
-			plan->lefttree = look_ahead_over(plan->lefttree, search.calls);
+			find_calls(&search, (Node *) plan->targetlist);
 			break;
 		case T_NestLoop:
-			find_lateral_calls(plan->righttree, ((NestLoop *) plan)->nestParams, &calls);
-			plan->lefttree = look_ahead_over(plan->lefttree, calls);
+		{
+			List	 *params = NIL, *values = NIL;
+			ListCell *cell;
+
+			foreach(cell, ((NestLoop *) plan)->nestParams)
+			{
+				NestLoopParam *param = lfirst_node(NestLoopParam, cell);
+
+				params = lappend_int(params, param->paramno);
+				values = lappend(values, param->paramval);
+			}
+			find_plan_calls(&search, plan->righttree, params, values);
 			break;
+		}
 		default:
 			break;
 	}
+	plan->lefttree = look_ahead_over(plan->lefttree, list_concat(search.calls, search.of_queries));
 }
 
 /* ---- walking the plan ---- */
@@ -1003,7 +722,7 @@ plan_query(Query *query, const char *text, int options, ParamListInfo params)
 void
 lookahead_plan_init(void)
 {
-	CacheRegisterSyscacheCallback(PROCOID, forget_functions, (Datum) 0);
+	lookahead_calls_init();
 	previous_planner_hook = planner_hook;
 	planner_hook = plan_query;
 }
