@@ -23,6 +23,9 @@
 #include "pg/lookahead.h"
 #include "pg/lookahead_calls.h"
 
+/* Branches of CASE and operands that are searched: each has those before it in its condition. */
+#define MOST_CONDITIONS 64
+
 /* ---- functions that can be computed ahead ---- */
 
 /* C functions that send one work or generation (work.h, generation_request.h) and do nothing else that could be
@@ -281,7 +284,7 @@ add_call(CallSearch *search, FuncExpr *call)
 	if (!can_evaluate(search, (Node *) search->conditions))
 		return;
 	if (has_known_call((Node *) search->conditions, NULL))
-		search->nested |= has_calls(search->subplans, (Node *) search->conditions);
+		search->nested = true;
 	else
 		search->calls = with_expected(search->calls, call, condition_here(search));
 }
@@ -319,6 +322,8 @@ find_in_case(CallSearch *search, const CaseExpr *expression)
 	{
 		CaseWhen *when = lfirst_node(CaseWhen, cell);
 
+		if (n == MOST_CONDITIONS)
+			return;
 		if (n == 0)
 			(void) find((Node *) when->expr, search);
 		else
@@ -362,6 +367,8 @@ find_in_sequence(CallSearch *search, Node *expression, List *arguments)
 	{
 		Node *argument = lfirst(cell), *test;
 
+		if (foreach_current_index(cell) == MOST_CONDITIONS)
+			break;
 		(void) find(argument, search);
 		if (IsA(expression, CoalesceExpr))
 			test = is_null(argument);

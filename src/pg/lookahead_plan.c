@@ -257,19 +257,21 @@ calls_as_columns(Plan *plan, List *calls, int varno, Columns *columns)
 	return node;
 }
 
+#define MOST_STAGES 8 /* inside each other */
+
 /* A stage for each nesting of the calls in expressions over the columns of *plan: inner ones are looked ahead for
  * and become columns.  Returns the outermost calls, which the caller's own node looks ahead for; expressions
  * (a List *, in place) are rewritten. */
 static List *
 inner_stages(Plan **plan, List **expressions, List **others)
 {
-	for (;;)
+	for (int stage = 0;; stage++)
 	{
 		CallSearch search = {.subplans = subplans};
 		Columns	   columns = {0};
 
 		find_calls(&search, (Node *) *expressions);
-		if (!search.nested || search.calls == NIL)
+		if (!search.nested || search.calls == NIL || stage == MOST_STAGES)
 			return list_concat(search.calls, search.of_queries);
 		*plan = calls_as_columns(*plan, search.calls, INDEX_VAR, &columns);
 		*expressions = (List *) over_results((Node *) *expressions, &columns);
