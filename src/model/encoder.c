@@ -70,6 +70,7 @@ encoder_configure_positions(EncoderConfig *config, const Params *params, Model *
 		return error_set(error, ERR_UNSUPPORTED, "position_embedding_type \"%s\" is not supported",
 						 type);
 	model->n_positions = encoder_has_absolute_positions(config) ? config->max_positions : 0;
+	model->ignores_positions = model->n_positions == 0;
 	return true;
 }
 

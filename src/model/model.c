@@ -306,6 +306,8 @@ model_configure(Model *model, const Params *config, const char *architecture, Er
 	model->config = numbers;
 	if (!configure_labels(model, config, error) ||
 		!params_bool(config, "use_cache", true, &model->use_cache, error) ||
+		!params_bool(config, "output_hidden_states", false, &model->output_hidden_states, error) ||
+		!params_bool(config, "output_attentions", false, &model->output_attentions, error) ||
 		!params_bool(config, "tie_word_embeddings", true, &model->tie_word_embeddings, error) ||
 		!model->family->configure(numbers, config, model, error))
 		return false;

@@ -284,7 +284,8 @@ typedef struct Model
 	int			n_labels;
 	ProblemType problem_type;
 	bool		is_decoder; /* causal: it returns caches */
-	bool		use_cache;	/* config.json's default of the argument */
+	bool		use_cache;	/* config.json's default of the argument, as the next two */
+	bool		output_hidden_states, output_attentions;
 	bool		tie_word_embeddings;
 
 	/* Numbers that the family fills. */
@@ -302,10 +303,12 @@ typedef struct Model
 	int	 max_tokens;  /* positions the weights allow in one sequence; INT_MAX: no limit */
 	int	 max_columns; /* tokens of one sequence, where padding takes no position; else those */
 	int	 n_positions; /* position_ids are 0 .. n_positions - 1; 0: the family takes none */
+	bool ignores_positions; /* n_positions is 0, but the class takes position_ids (relative ones) */
 	int	 pad_token_id;
 	bool has_cross_attention;
 	bool has_pair_logits;	  /* BertForPreTraining: a second output */
 	bool labels_drop_cache;	  /* with labels the class returns no cache */
+	bool sequence_has_cache;  /* its sequence classifier takes and returns caches (OPT) */
 	bool choice_sees_padding; /* a choice's score depends on how far it is padded (RoFormer) */
 	bool has_pooler;		  /* known once the weights are bound */
 	CacheLayout cache;		  /* of a decoder */

@@ -120,7 +120,7 @@ opt_configure(void *out, const Params *params, Model *model, Error *error)
 	model->vocab_size = config->vocab_size;
 	model->max_tokens = model->n_positions = config->max_positions;
 	model->max_columns = INT_MAX;
-	model->is_decoder = true;
+	model->is_decoder = model->sequence_has_cache = true;
 	model->cache = (CacheLayout){.n_layers = config->n_layers,
 								 .key_width = config->hidden_size,
 								 .value_width = config->hidden_size};

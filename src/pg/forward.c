@@ -152,10 +152,17 @@ read_past(ForwardInputs *inputs, bytea *past)
 	inputs->past_size = VARSIZE(past) - VARHDRSZ;
 }
 
+/* An argument that may be left to the model's config. */
+static int
+read_switch(FunctionCallInfo fcinfo, int at)
+{
+	return PG_ARGISNULL(at) ? -1 : PG_GETARG_BOOL(at);
+}
+
 static void
 read_arguments(ForwardInputs *inputs, FunctionCallInfo fcinfo)
 {
-	*inputs = (ForwardInputs){.use_cache = -1};
+	*inputs = (ForwardInputs){0};
 	for (int i = 0; i < lengthof(arguments); i++)
 	{
 		int at = i < N_FIRST_ARRAYS ? FIRST_ARRAY + i : LAST_ARRAY;
@@ -166,12 +173,9 @@ read_arguments(ForwardInputs *inputs, FunctionCallInfo fcinfo)
 	}
 	if (!PG_ARGISNULL(PAST))
 		read_past(inputs, PG_GETARG_BYTEA_P(PAST));
-	if (!PG_ARGISNULL(USE_CACHE))
-		inputs->use_cache = PG_GETARG_BOOL(USE_CACHE);
-	inputs->output_hidden_states =
-		!PG_ARGISNULL(OUTPUT_HIDDEN_STATES) && PG_GETARG_BOOL(OUTPUT_HIDDEN_STATES);
-	inputs->output_attentions =
-		!PG_ARGISNULL(OUTPUT_ATTENTIONS) && PG_GETARG_BOOL(OUTPUT_ATTENTIONS);
+	inputs->use_cache = read_switch(fcinfo, USE_CACHE);
+	inputs->output_hidden_states = read_switch(fcinfo, OUTPUT_HIDDEN_STATES);
+	inputs->output_attentions = read_switch(fcinfo, OUTPUT_ATTENTIONS);
 }
 
 /* One argument out of an object that has them by name. */
@@ -208,7 +212,7 @@ read_json_arguments(ForwardInputs *inputs, Jsonb *object)
 	JsonbIteratorToken token;
 	JsonbValue		   key, value;
 
-	*inputs = (ForwardInputs){.use_cache = -1};
+	*inputs = (ForwardInputs){.use_cache = -1, .output_hidden_states = -1, .output_attentions = -1};
 	if (!JB_ROOT_IS_OBJECT(object))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("arguments must be a JSON object, but are %s",
@@ -442,7 +446,7 @@ PG_FUNCTION_INFO_V1(infer_forward_encoding);
 Datum
 infer_forward_encoding(PG_FUNCTION_ARGS)
 {
-	ForwardInputs	inputs = {.use_cache = -1};
+	ForwardInputs	inputs = {0};
 	HeapTupleHeader encoding;
 	ModelHandle	   *handle;
 
@@ -450,12 +454,13 @@ infer_forward_encoding(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	handle = model_handle(PG_GETARG_INFER_MODEL(0));
 	encoding = PG_GETARG_HEAPTUPLEHEADER(1);
+	inputs.use_cache = -1;
 	read_column((AnyArray *) &inputs.input_ids, "input_ids", encoding);
 	if (handle_model(handle)->type_vocab_size > 0)
 		read_column((AnyArray *) &inputs.token_type_ids, "token_type_ids", encoding);
 	read_column((AnyArray *) &inputs.input_shape_ids, "input_shape_ids", encoding);
 	read_column((AnyArray *) &inputs.input_pronunciation_ids, "input_pronunciation_ids", encoding);
-	inputs.output_hidden_states = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
-	inputs.output_attentions = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	inputs.output_hidden_states = read_switch(fcinfo, 2);
+	inputs.output_attentions = read_switch(fcinfo, 3);
 	PG_RETURN_DATUM(forward(fcinfo, handle, &inputs));
 }

@@ -24,9 +24,11 @@ typedef struct Reader
 /* ---- what a class takes ---- */
 
 static bool
-takes_past(Head head)
+takes_past(const Model *model)
 {
-	return head == HEAD_BASE || head == HEAD_CAUSAL_LM;
+	return model->is_decoder &&
+		   (model->head == HEAD_BASE || model->head == HEAD_CAUSAL_LM ||
+			(model->head == HEAD_SEQUENCE_CLASSIFICATION && model->sequence_has_cache));
 }
 
 static bool
@@ -40,6 +42,13 @@ refuse(const Reader *reader, bool given, const char *name)
 {
 	return !given || error_set(reader->error, ERR_ARGUMENT, "%s takes no %s",
 							   reader->model->architecture, name);
+}
+
+/* A switch, or the config's default where it is not given. */
+static bool
+chosen(int given, bool by_config)
+{
+	return given < 0 ? by_config : given != 0;
 }
 
 /* RoCBertForPreTraining, whose labels are texts. */
@@ -88,7 +97,9 @@ refuse_arguments(const Reader *reader)
 	return refuse_contrast(reader) &&
 		   refuse(reader, in->token_type_ids.data != NULL && model->type_vocab_size == 0,
 				  "token_type_ids") &&
-		   refuse(reader, in->position_ids.data != NULL && model->n_positions == 0,
+		   refuse(reader,
+				  in->position_ids.data != NULL && model->n_positions == 0 &&
+					  !model->ignores_positions,
 				  "position_ids") &&
 		   refuse(reader, in->head_mask.data != NULL && model->n_heads == 0, "head_mask") &&
 		   refuse(reader, in->cross_attn_head_mask.data != NULL && !model->takes_cross_head_mask,
@@ -112,7 +123,7 @@ refuse_arguments(const Reader *reader)
 				  in->next_sentence_label.data != NULL && head != HEAD_NEXT_SENTENCE &&
 					  (head != HEAD_PRE_TRAINING || contrast),
 				  "next_sentence_label") &&
-		   refuse(reader, in->past != NULL && !(takes_past(head) && model->is_decoder), "past");
+		   refuse(reader, in->past != NULL && !takes_past(model), "past");
 }
 
 /* ---- shapes ---- */
@@ -241,6 +252,21 @@ check_ids(const Reader *reader, const char *name, const IntArray *ids)
 	return ids->data == NULL || check_by_token(reader, name, ids->dims, ids->rank);
 }
 
+/* position_ids: of each token, or of each position of all sequences. */
+static bool
+read_positions(const Reader *reader)
+{
+	const IntArray *ids = &reader->inputs->position_ids;
+	Call		   *call = reader->call;
+	int				row[2] = {1, call->length};
+
+	if (ids->data == NULL)
+		return true;
+	call->shared_positions =
+		call->n_seqs > 1 && reader->text_rank == 2 && is_shape(ids->dims, ids->rank, row, 2);
+	return call->shared_positions || check_ids(reader, "position_ids", ids);
+}
+
 /* An array with a number for each item of the batch. */
 static bool
 check_by_item(const Reader *reader, const char *name, const int *dims, int rank)
@@ -326,9 +352,8 @@ read_past(const Reader *reader)
 						 call->past.n_seqs, call->n_seqs);
 	if (__builtin_add_overflow(call->past.length, call->length, &call->keys))
 		return error_set(reader->error, ERR_LIMIT, "past and input have too many tokens");
-	call->cached =
-		model->is_decoder && !labels && (in->use_cache < 0 ? model->use_cache : in->use_cache != 0);
-	call->returns_past = call->cached && takes_past(model->head);
+	call->cached = model->is_decoder && !labels && chosen(in->use_cache, model->use_cache);
+	call->returns_past = call->cached && takes_past(model);
 	call->cached |= call->past.length > 0;
 	return true;
 }
@@ -553,9 +578,11 @@ call_read(Call *call, const Model *model, const ForwardInputs *inputs, Error *er
 					 .text_rank = model->head == HEAD_MULTIPLE_CHOICE ? 3 : 2};
 
 	*call = (Call){.model = model, .inputs = inputs, .mask_rows = 1, .encoder_mask_rows = 1};
+	call->hidden_states = chosen(inputs->output_hidden_states, model->output_hidden_states);
+	call->attentions = chosen(inputs->output_attentions, model->output_attentions);
 	return refuse_arguments(&reader) && read_text(&reader) &&
 		   check_ids(&reader, "token_type_ids", &inputs->token_type_ids) &&
-		   check_ids(&reader, "position_ids", &inputs->position_ids) &&
+		   read_positions(&reader) &&
 		   check_ids(&reader, "input_shape_ids", &inputs->input_shape_ids) &&
 		   check_ids(&reader, "input_pronunciation_ids", &inputs->input_pronunciation_ids) &&
 		   read_past(&reader) &&

@@ -37,6 +37,8 @@ typedef struct Call
 	int					 keys;	 /* of every sequence: past.length + length */
 	bool				 cached; /* caches take part */
 	bool				 returns_past;
+	bool				 shared_positions;			/* position_ids are one row for all sequences */
+	bool				 hidden_states, attentions; /* are returned */
 	LossKind			 loss;
 	const IntArray		*pair_labels; /* next_sentence_label, or NULL */
 } Call;

@@ -81,8 +81,8 @@ plan_logits(const Call *call, ForwardOutputs *outputs, Error *error)
 static bool
 returns_last(const Call *call)
 {
-	return call->model->head == HEAD_BASE || (call->inputs->output_hidden_states &&
-											  call->model->hidden_size != call->model->layer_size);
+	return call->model->head == HEAD_BASE ||
+		   (call->hidden_states && call->model->hidden_size != call->model->layer_size);
 }
 
 static bool
@@ -102,12 +102,11 @@ plan_outputs(const Call *call, ForwardOutputs *outputs, Error *error)
 	if (model->head == HEAD_BASE && model->has_pooler &&
 		!plan_array(&outputs->pooler_output, "pooler_output", 2, pooled, error))
 		return false;
-	if (call->inputs->output_hidden_states &&
-		!plan_array(&outputs->hidden_states, "hidden_states", 4, all, error))
+	if (call->hidden_states && !plan_array(&outputs->hidden_states, "hidden_states", 4, all, error))
 		return false;
-	if (call->inputs->output_attentions &&
+	if (call->attentions &&
 		(!plan_attentions(call, &outputs->attentions, "attentions", false, error) ||
-		 (call->source > 0 &&
+		 (call->source > 0 && model->head != HEAD_MASKED_LM && /* whose class keeps them */
 		  !plan_attentions(call, &outputs->cross_attentions, "cross_attentions", true, error))))
 		return false;
 	if (!call->returns_past)
@@ -124,6 +123,7 @@ typedef struct Layout
 {
 	int32_t *offsets;	 /* (n_seqs + 1) */
 	Cache	*caches;	 /* (n_seqs), with caches */
+	int32_t *positions;	 /* (n_tokens), when one row for all sequences is given */
 	float	*head_mask;	 /* (n_layers, n_heads), when one for all layers is given */
 	int32_t *labels;	 /* (n_labels) class indices */
 	double	*losses;	 /* (n_labels) */
@@ -167,6 +167,8 @@ lay_out(const Call *call, char *base)
 
 	if (call->cached)
 		layout.caches = carve(&carver, (size_t) call->n_seqs, sizeof(Cache));
+	if (call->shared_positions)
+		layout.positions = carve(&carver, (size_t) call->n_tokens, sizeof(int32_t));
 	if (call->inputs->head_mask.rank == 1)
 		layout.head_mask =
 			carve(&carver, (size_t) model->n_layers * (size_t) model->n_heads, sizeof(float));
@@ -198,13 +200,14 @@ static Batch
 make_batch(const Call *call, const Layout *layout)
 {
 	const ForwardInputs *in = call->inputs;
+	const int32_t *positions = call->shared_positions ? layout->positions : in->position_ids.data;
 
 	return (Batch){.n_seqs = call->n_seqs,
 				   .n_tokens = call->n_tokens,
 				   .offsets = layout->offsets,
 				   .input_ids = in->input_ids.data,
 				   .token_type_ids = in->token_type_ids.data,
-				   .position_ids = in->position_ids.data,
+				   .position_ids = call->model->ignores_positions ? NULL : positions,
 				   .pooler = call->model->has_pooler && (call->model->head == HEAD_BASE ||
 														 call->model->head == HEAD_PRE_TRAINING),
 				   .inputs_embeds = in->inputs_embeds.data,
@@ -228,6 +231,13 @@ fill_offsets(const Call *call, int32_t *offsets)
 		offsets[i] = i * call->length;
 }
 
+static void
+repeat_positions(const Call *call, int32_t *positions)
+{
+	for (int i = 0; call->shared_positions && i < call->n_tokens; i++)
+		positions[i] = call->inputs->position_ids.data[i % call->length];
+}
+
 /* What reading a call leaves to model_check. */
 static bool
 check_values(const Call *call, Error *error)
@@ -241,6 +251,7 @@ check_values(const Call *call, Error *error)
 		return error_set(error, ERR_MEMORY, "out of memory for checking %d tokens", call->n_tokens);
 	layout = lay_out(call, base);
 	fill_offsets(call, layout.offsets);
+	repeat_positions(call, layout.positions);
 	for (int i = 0; call->cached && i < call->n_seqs; i++)
 		layout.caches[i] = (Cache){.capacity = call->keys, .length = call->past.length};
 	batch = make_batch(call, &layout);
@@ -660,6 +671,7 @@ forward_run(const Model *model, const ForwardInputs *inputs, Workspace *workspac
 						 workspace->size, needed);
 	layout = lay_out(&call, workspace->base);
 	fill_offsets(&call, layout.offsets);
+	repeat_positions(&call, layout.positions);
 	repeat_head_mask(&call, layout.head_mask);
 	begin_caches(&call, &layout, outputs);
 	batch = make_batch(&call, &layout);

@@ -34,7 +34,8 @@ typedef struct DoubleArray
 
 typedef struct ForwardInputs
 {
-	IntArray	input_ids, token_type_ids, position_ids;
+	IntArray	input_ids, token_type_ids;
+	IntArray	position_ids;	/* of each sequence, or once for all: (length) or (1, length) */
 	FloatArray	attention_mask; /* (batch, keys) or (batch, queries, keys); fractions are allowed */
 	FloatArray	head_mask;		/* (heads) or (layers, heads) */
 	FloatArray	cross_attn_head_mask; /* likewise; RoFormer's causal LM takes it and ignores it */
@@ -52,8 +53,8 @@ typedef struct ForwardInputs
 	FloatArray	   attack_attention_mask;
 	const uint8_t *past; /* what an earlier call returned, 4-byte aligned; NULL: none */
 	size_t		   past_size;
-	int			   use_cache; /* -1: the config's default */
-	bool		   output_hidden_states, output_attentions;
+	int			   use_cache;								/* -1: the config's default */
+	int			   output_hidden_states, output_attentions; /* likewise */
 } ForwardInputs;
 
 /* An array that comes out; rank 0: the class does not return it, or it was not asked for. */

@@ -101,6 +101,13 @@ def relative():
         )
         call = {**f.tokens(2, 6), "attention_mask": like.RIGHT}
         f.case("plain", "", {**call, "output_attentions": True}, valid=like.RIGHT)
+        f.case(
+            "positions-without-effect",
+            "",
+            {**call, "position_ids": like.position_ids(f, 2, 6)},
+            valid=like.RIGHT,
+            like="plain",
+        )
         f = Folder(
             f"bert-lm-{name}", T.BertLMHeadModel, config(position_embedding_type=kind, is_decoder=True)
         )
@@ -113,6 +120,26 @@ def relative():
             full="logits",
             keep=["logits"],
         )
+
+
+def defaults():
+    """What config.json says of the options of a call."""
+    both = config(output_hidden_states=True, output_attentions=True)
+    f = Folder("bert-outputs-by-config", T.BertForSequenceClassification, both)
+    ids = f.ids(2, 5)
+    f.case("by-config", "CM-11 CM-12", {"input_ids": ids})
+    off = {"input_ids": ids, "output_hidden_states": False}
+    f.case("by-call", "CM-11 CM-12", off, keep=["logits", "hidden_states", "attentions"])
+    f.case("positions-once", "", {"input_ids": ids, "position_ids": [[7, 0, 3, 3, 23]]}, keep=["logits"])
+    f.case("positions-once-alone", "", {"input_ids": ids, "position_ids": [7, 0, 3, 3, 23]}, like="positions-once")
+    f = Folder("bert-masked-lm-cross", T.BertForMaskedLM, config(is_decoder=True, add_cross_attention=True))
+    f.case(
+        "encoder-states",
+        "",
+        {**f.tokens(1, 4), "encoder_hidden_states": f.encoder_states(1, 3), "output_attentions": True},
+        keep=["logits", "attentions", "cross_attentions"],
+        note="it looks at the encoder and does not say how",
+    )
 
 
 def language_models():
@@ -423,6 +450,7 @@ def importing():
 def make():
     base()
     relative()
+    defaults()
     language_models()
     pair_heads()
     classifiers()

@@ -327,6 +327,8 @@ def heads():
     f.case("pad-in-text", "OP-41", {"input_ids": ids}, note="a pad id inside the text cuts it")
     f.case("embeds", "OP-41", {"inputs_embeds": f.embeds(2, 5), "head_mask": f.head_mask(2)})
     f.case("outputs", "OP-41", {**call, **ALL}, valid=like.RIGHT)
+    f.case("cache", "OP-41 OP-13", {**call, "use_cache": True})
+    f.steps("steps", "OP-41 OP-12", [{"input_ids": f.ids(2, 4)}, {"input_ids": f.ids(2, 1)}], keep=["logits"])
     f = Folder(
         "opt-sequence-projection", T.OPTForSequenceClassification, small(num_labels=1, word_embed_proj_dim=8)
     )

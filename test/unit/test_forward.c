@@ -305,7 +305,7 @@ same_bits(Fixture *fixture, Step *alone, Step *together)
 static Step
 run_step(Fixture *fixture, const json_t *call, const Step *before)
 {
-	ForwardInputs inputs = {.use_cache = -1};
+	ForwardInputs inputs = {.use_cache = -1, .output_hidden_states = -1, .output_attentions = -1};
 	const char	 *name;
 	const json_t *value;
 	Step		  step, together;

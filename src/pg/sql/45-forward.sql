@@ -53,8 +53,8 @@ CREATE FUNCTION infer.forward(model infer.model,
                               attack_input_pronunciation_ids integer[] DEFAULT NULL,
                               past bytea DEFAULT NULL,
                               use_cache boolean DEFAULT NULL,
-                              output_hidden_states boolean DEFAULT false,
-                              output_attentions boolean DEFAULT false,
+                              output_hidden_states boolean DEFAULT NULL,
+                              output_attentions boolean DEFAULT NULL,
                               cross_attn_head_mask real[] DEFAULT NULL)
     RETURNS infer.output
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME', 'infer_forward';
