@@ -122,6 +122,8 @@ CREATE TABLE pf_keys AS SELECT NULL::int AS id, repeat('long ', 600) AS body UNI
 SET enable_mergejoin = off;
 SET enable_nestloop = off;
 SELECT k.id FROM pf_keys k JOIN pf_docs d ON k.id = d.id AND infer.similarity('pf', k.body, 'x') = infer.similarity('pf', d.body, 'x');
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT k.id, d.id FROM pf_keys k LEFT JOIN pf_docs d ON k.id = nullif(d.id, 7) AND infer.similarity('pf', k.body, 'x') = infer.similarity('pf', d.body, 'x') WHERE d.id IS NULL OR d.id < 10$$);
+SELECT k.id, d.id FROM pf_keys k FULL JOIN (SELECT * FROM pf_docs WHERE id IN (1, 7)) d ON k.id = nullif(d.id, 7) AND infer.similarity('pf', k.body, 'x') = infer.similarity('pf', d.body, 'x') ORDER BY 1, 2;
 RESET enable_mergejoin;
 RESET enable_nestloop;
 DROP TABLE pf_keys;

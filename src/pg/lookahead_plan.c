@@ -30,6 +30,7 @@
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
@@ -446,15 +447,27 @@ is_of_side(Node *node, void *context)
 	return expression_tree_walker(node, is_of_side, context);
 }
 
-/* The innermost calls of a join's clauses over one of its sides. */
+/* The calls in the keys of one side of a hash join.  A key is made where none before it is NULL. */
 static List *
-calls_of_side(List *clauses, int varno)
+calls_of_keys(const HashJoin *join, int varno)
 {
 	CallSearch search = {.subplans = subplans};
 	List	  *calls = NIL;
 	ListCell  *cell;
 
-	find_calls(&search, (Node *) clauses);
+	foreach(cell, join->hashclauses)
+	{
+		OpExpr	 *clause = lfirst_node(OpExpr, cell);
+		NullTest *test = makeNode(NullTest);
+
+		test->arg = (Expr *) list_nth(clause->args, varno == OUTER_VAR ? 0 : 1);
+		test->nulltesttype = IS_NOT_NULL;
+		test->location = -1;
+		find_calls(&search, (Node *) test->arg);
+		if (!op_strict(clause->opno))
+			break;
+		search.conditions = lappend(search.conditions, test);
+	}
 	foreach(cell, search.calls)
 	{
 		Side side = {.varno = varno, .only = true};
@@ -466,17 +479,16 @@ calls_of_side(List *clauses, int varno)
 	return calls;
 }
 
-/* A hash join makes its first key of every row of both sides, and once more when they meet: calls in it become
- * columns of the sides.  The other keys it doesn't make where one before is NULL. */
+/* A hash join makes its keys of every row of both sides, and once more when they meet: calls in them become columns
+ * of the sides. */
 static void
 look_ahead_for_keys(HashJoin *join)
 {
 	Plan   *outer = join->join.plan.lefttree;
 	Hash   *hash = (Hash *) join->join.plan.righttree;
 	Columns outer_columns = {0}, inner_columns = {0}, hash_columns = {0};
-	List   *first_clause = list_make1(linitial(join->hashclauses));
-	List   *outer_calls = calls_of_side(first_clause, OUTER_VAR);
-	List   *inner_calls = calls_of_side(first_clause, INNER_VAR);
+	List   *outer_calls = calls_of_keys(join, OUTER_VAR);
+	List   *inner_calls = calls_of_keys(join, INNER_VAR);
 	int		outer_var = OUTER_VAR;
 
 	if (outer_calls != NIL && !plan_has_effects(outer) && !outer->async_capable)
