@@ -8,6 +8,7 @@
 
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_data_wrapper.h"
+#include "executor/executor.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
@@ -81,6 +82,17 @@ compat_estimate_array_length(PlannerInfo *root, Node *array)
 	return estimate_array_length(root, array);
 #else
 	return estimate_array_length(array);
+#endif
+}
+
+/* A relation that the running statement modifies. */
+static inline Relation
+compat_result_relation(EState *estate, Index index)
+{
+#if PG_VERSION_NUM >= 180000
+	return ExecGetRangeTableRelation(estate, index, true);
+#else
+	return ExecGetRangeTableRelation(estate, index);
 #endif
 }
 

@@ -68,6 +68,8 @@ typedef struct Lookahead
 	int64			bound;	   /* no more than this are wanted; 0: unknown */
 	bool			exhausted; /* the child has no more rows */
 	TupleTableSlot *row;	   /* for reading rows */
+	OldRowsPlace	old_place; /* relations NIL: calls have no columns of old rows */
+	OldRows		   *old_rows;  /* NULL: none was needed yet */
 	MemoryContext	call_context;
 	AheadStats		stats;
 } Lookahead;
@@ -116,6 +118,7 @@ lookahead_make(Plan *child, List *calls, List *targetlist, List *quals)
 	scan->scan.plan.lefttree = child;
 	scan->custom_scan_tlist = columns;
 	scan->custom_exprs = calls;
+	scan->custom_private = list_make2(makeInteger(0), NIL);
 	return &scan->scan.plan;
 }
 
@@ -128,7 +131,13 @@ lookahead_is(const Plan *plan)
 void
 lookahead_bound(Plan *plan, int bound)
 {
-	((CustomScan *) plan)->custom_private = list_make1(makeInteger(bound));
+	linitial(((CustomScan *) plan)->custom_private) = makeInteger(bound);
+}
+
+void
+lookahead_old_rows(Plan *plan, const OldRowsPlace *place)
+{
+	lsecond(((CustomScan *) plan)->custom_private) = old_rows_list(place);
 }
 
 /* ---- arguments that can't fail ---- */
@@ -278,11 +287,11 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		state->batches[i].context =
 			AllocSetContextCreate(CurrentMemoryContext, "pg_infer rows", ALLOCSET_DEFAULT_SIZES);
 	state->size = 1;
-	if (scan->custom_private != NIL)
-	{
-		state->bound = intVal(linitial(scan->custom_private));
+	state->bound = intVal(linitial(scan->custom_private));
+	if (state->bound > 0)
 		ExecSetTupleBound(state->bound, outerPlanState(node));
-	}
+	if (lsecond(scan->custom_private) != NIL)
+		state->old_place = old_rows_place(lsecond(scan->custom_private));
 }
 
 static void
@@ -435,13 +444,33 @@ collect_call(Lookahead *state, Call *call, AheadBatch *ahead)
 	ahead_collect(ahead, call->info);
 }
 
+/* The row that a modified one was, which is the scan's tuple now; NULL: calls need none. */
+static TupleTableSlot *
+old_row(Lookahead *state)
+{
+	EState *estate = state->css.ss.ps.state;
+
+	if (state->old_place.relations == NIL)
+		return NULL;
+	if (state->old_rows == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+
+		state->old_rows = old_rows_create(estate, &state->old_place);
+		MemoryContextSwitchTo(old);
+	}
+	return old_rows_fetch(state->old_rows, state->css.ss.ss_ScanTupleSlot);
+}
+
 /* Collects the calls for the row in state->row. */
 static void
 collect_row(Lookahead *state, AheadBatch *ahead)
 {
+	ExprContext	 *context = state->css.ss.ps.ps_ExprContext;
 	MemoryContext old = MemoryContextSwitchTo(state->call_context);
 
-	state->css.ss.ps.ps_ExprContext->ecxt_scantuple = store_row(state, state->row);
+	context->ecxt_scantuple = store_row(state, state->row);
+	context->ecxt_innertuple = old_row(state);
 	for (int i = 0; i < state->n_calls; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -498,6 +527,8 @@ fill_batch(Lookahead *state, RowBatch *batch)
 		collect_row(state, batch->ahead);
 		ResetExprContext(context);
 	}
+	if (state->old_rows != NULL)
+		old_rows_release(state->old_rows);
 	ahead_send(batch->ahead);
 }
 

@@ -8,6 +8,8 @@
 
 #include "nodes/plannodes.h"
 
+#include "pg/old_rows.h"
+
 /* A node above a finished plan that looks ahead over its rows for expected calls (lookahead_calls.h), whose Vars are
  * INDEX_VARs of the plan's columns, and then filters and projects as any scan does.  targetlist NIL: the plan's own columns. */
 extern Plan *lookahead_make(Plan *child, List *calls, List *targetlist, List *quals);
@@ -16,6 +18,9 @@ extern bool lookahead_is(const Plan *plan);
 
 /* No more rows than this are wanted of such a node. */
 extern void lookahead_bound(Plan *plan, int bound);
+
+/* Calls of such a node have INNER_VARs, too: columns of the old rows that its rows lead to. */
+extern void lookahead_old_rows(Plan *plan, const OldRowsPlace *place);
 
 /* Hooks and callbacks; in _PG_init of a library that is preloaded. */
 extern void lookahead_init(void);

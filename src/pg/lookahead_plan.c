@@ -25,6 +25,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planmain.h"
 #include "optimizer/planner.h"
@@ -37,8 +38,9 @@
 
 #include "pg/lookahead.h"
 #include "pg/lookahead_calls.h"
+#include "pg/lookahead_modify.h"
 
-static List *subplans; /* of the statement that is planned */
+static List *subplans, *range_table; /* of the statement that is planned */
 
 /* ---- columns ---- */
 
@@ -343,12 +345,100 @@ move_run_condition(Plan *plan, Columns *columns)
 			(List *) over_moved((Node *) ((WindowAgg *) plan)->runCondition, &moved);
 }
 
+/* ---- calls of the node above ---- */
+
+static bool
+assigns_rows(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) && ((SubPlan *) node)->subLinkType == MULTIEXPR_SUBLINK)
+		return true;
+	return expression_tree_walker(node, assigns_rows, context);
+}
+
+static bool
+find_columns(Node *node, void *context)
+{
+	Bitmapset **found = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) && ((Var *) node)->varno == INDEX_VAR)
+		*found = bms_add_member(*found, ((Var *) node)->varattno);
+	return expression_tree_walker(node, find_columns, context);
+}
+
+/* A subquery that makes a column which such calls need is run below, once.  columns and the target list that is over
+ * them are changed. */
+static void
+subqueries_as_columns(const Plan *plan, List *above, List *targetlist, Columns *columns)
+{
+	Bitmapset *needed = NULL;
+	ListCell  *was, *is;
+
+	(void) find_columns((Node *) above, &needed);
+	forboth(was, plan->targetlist, is, targetlist)
+	{
+		Node		*expression = (Node *) lfirst_node(TargetEntry, was)->expr;
+		TargetEntry *entry = lfirst_node(TargetEntry, is);
+
+		if (bms_is_member(entry->resno, needed) && contain_subplans(expression) &&
+			!has_effects(expression) && !has_calls(subplans, expression))
+			entry->expr = (Expr *) column_of(columns, expression);
+	}
+}
+
+/* Columns of a target list, as what they are there. */
+static Node *
+over_targets(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var) && ((Var *) node)->varno == INDEX_VAR)
+	{
+		Var *var = (Var *) node;
+
+		return copyObject(
+			(Node *) list_nth_node(TargetEntry, (List *) context, var->varattno - 1)->expr);
+	}
+	return expression_tree_mutator(node, over_targets, context);
+}
+
+/* A node above *plan that has a target list and looks ahead for its calls and for those of a node above, too.  What
+ * the latter need of the former is computed below. */
 static Plan *
-split(Plan *plan)
+project_for(Plan *node, List *targetlist, List *above)
+{
+	List	  *calls = inner_stages(&node, &targetlist, &above);
+	CallSearch search = {.subplans = subplans}, own = {.subplans = subplans};
+
+	if (above == NIL)
+		return lookahead_make(node, copyObject(calls), targetlist, NIL);
+	find_calls(&search, (Node *) list_make2(targetlist, above));
+	if (search.nested)
+	{
+		Columns columns = {0};
+
+		find_calls(&own, (Node *) targetlist);
+		node = calls_as_columns(node, own.calls, INDEX_VAR, &columns);
+		targetlist = (List *) over_results((Node *) targetlist, &columns);
+		above = (List *) over_results((Node *) above, &columns);
+		search = (CallSearch){.subplans = subplans};
+		find_calls(&search, (Node *) list_make2(targetlist, above));
+	}
+	calls = list_concat(search.calls, search.of_queries);
+	return lookahead_make(node, copyObject(calls), targetlist, NIL);
+}
+
+/* *above: expected calls of the node above, over the plan's columns and INNER_VARs; NIL when they are looked ahead
+ * for. */
+static Plan *
+split(Plan *plan, List **above)
 {
 	Join	  *join = inner_join(plan);
 	Columns	   columns = {0};
-	List	  *moved, *kept, *join_kept = NIL, *targetlist, *calls;
+	List	  *moved, *kept, *join_kept = NIL, *targetlist, *calls, *wanted = *above;
 	bool	   projects = has_calls(subplans, (Node *) plan->targetlist);
 	Plan	  *node = plan;
 	Bitmapset *ext_param = plan->extParam, *all_param = plan->allParam;
@@ -361,6 +451,9 @@ split(Plan *plan)
 	}
 	else
 		moved = quals_from_first_call(plan->qual, &kept);
+	if (has_effects(moved) || assigns_rows((Node *) plan->targetlist, NULL))
+		wanted = NIL;
+	projects |= wanted != NIL;
 	if ((moved == NIL && !projects) || is_of_cursor((Node *) moved, NULL) || has_effects(kept) ||
 		has_effects(join_kept) || plan_has_effects(plan->lefttree) ||
 		plan_has_effects(plan->righttree) || node_has_effects(plan))
@@ -368,6 +461,12 @@ split(Plan *plan)
 
 	moved = (List *) over_columns((Node *) moved, &columns);
 	targetlist = (List *) over_columns((Node *) plan->targetlist, &columns);
+	if (wanted != NIL)
+	{
+		subqueries_as_columns(plan, wanted, targetlist, &columns);
+		wanted = (List *) over_targets((Node *) wanted, targetlist);
+		*above = NIL;
+	}
 	if (columns.entries == NIL)
 		return plan; /* nothing depends on its rows */
 	if (join != NULL && list_length(join_kept) < list_length(join->joinqual))
@@ -381,23 +480,21 @@ split(Plan *plan)
 	while (moved != NIL)
 	{
 		List *stage = next_stage(&moved);
-		List *others = list_make2(moved, targetlist);
+		List *others = list_make3(moved, targetlist, wanted);
 
 		calls = inner_stages(&node, &stage, &others);
 		moved = linitial(others);
 		targetlist = lsecond(others);
+		wanted = lthird(others);
 		node = lookahead_make(node, copyObject(calls), moved == NIL && !projects ? targetlist : NIL,
 							  stage);
 	}
 	if (projects)
+		node = project_for(node, targetlist, wanted);
+	for (Plan *made = node; made != plan; made = made->lefttree)
 	{
-		calls = inner_stages(&node, &targetlist, NULL);
-		node = lookahead_make(node, copyObject(calls), targetlist, NIL);
-	}
-	for (Plan *above = node; above != plan; above = above->lefttree)
-	{
-		above->extParam = bms_copy(ext_param);
-		above->allParam = bms_copy(all_param);
+		made->extParam = bms_copy(ext_param);
+		made->allParam = bms_copy(all_param);
 	}
 	return node;
 }
@@ -558,6 +655,7 @@ look_ahead_below(Plan *plan)
 /* ---- walking the plan ---- */
 
 static Plan *transform(Plan *plan);
+static Plan *transform_below(Plan *plan, List **above);
 
 /* The rows that a limit wants, of nodes that hand up every one of theirs. */
 static void
@@ -608,12 +706,40 @@ cannot_go_back(const Plan *plan)
 	return lookahead_is(plan);
 }
 
+/* The calls that a ModifyTable itself will make are looked ahead for over its input. */
+static void
+transform_input(ModifyTable *modify)
+{
+	Plan *input = outerPlan(modify);
+	List *calls = modify_calls(modify, range_table, subplans);
+
+	input = transform_below(input, &calls);
+	if (calls != NIL && !plan_has_effects(input))
+		input = lookahead_make(input, calls, NIL, NIL);
+	modify_show_old_rows(modify, input);
+	outerPlan(modify) = input;
+}
+
 static Plan *
 transform(Plan *plan)
+{
+	List *none = NIL;
+
+	return transform_below(plan, &none);
+}
+
+/* As transform; above is split's. */
+static Plan *
+transform_below(Plan *plan, List **above)
 {
 	if (plan == NULL)
 		return NULL;
 	check_stack_depth();
+	if (IsA(plan, ModifyTable))
+	{
+		transform_input((ModifyTable *) plan);
+		return plan;
+	}
 	plan->lefttree = transform(plan->lefttree);
 	plan->righttree = transform(plan->righttree);
 	/* a merge join goes back in its inner side */
@@ -629,17 +755,17 @@ transform(Plan *plan)
 			return plan;
 		case T_SubqueryScan:
 			((SubqueryScan *) plan)->subplan = transform(((SubqueryScan *) plan)->subplan);
-			return split(plan);
+			return split(plan, above);
 		case T_ForeignScan:
-			return ((ForeignScan *) plan)->operation == CMD_SELECT ? split(plan) : plan;
+			return ((ForeignScan *) plan)->operation == CMD_SELECT ? split(plan, above) : plan;
 		case T_Agg:
 		case T_WindowAgg:
 		case T_NestLoop:
 			look_ahead_below(plan);
-			return split(plan);
+			return split(plan, above);
 		case T_HashJoin:
 			look_ahead_for_keys((HashJoin *) plan);
-			return split(plan);
+			return split(plan, above);
 		case T_ProjectSet:
 			look_ahead_below(plan);
 			return plan;
@@ -647,7 +773,7 @@ transform(Plan *plan)
 			push_bound((Limit *) plan);
 			return plan;
 		case T_Result:
-			return plan->lefttree != NULL ? split(plan) : plan;
+			return plan->lefttree != NULL ? split(plan, above) : plan;
 		case T_SeqScan:
 		case T_SampleScan:
 		case T_IndexScan:
@@ -665,7 +791,7 @@ transform(Plan *plan)
 		case T_Group:
 		case T_Gather:
 		case T_GatherMerge:
-			return split(plan);
+			return split(plan, above);
 		default:
 			return plan;
 	}
@@ -720,12 +846,13 @@ plan_query(Query *query, const char *text, int options, ParamListInfo params)
 	if (!infer_prefetch || statement->commandType == CMD_UTILITY)
 		return statement;
 	subplans = statement->subplans;
+	range_table = statement->rtable;
 	plan = transform(statement->planTree);
 	if ((options & CURSOR_OPT_SCROLL) && !ExecSupportsBackwardScan(plan))
 		plan = materialize_finished_plan(plan);
 	statement->planTree = plan;
 	foreach(cell, statement->subplans) lfirst(cell) = transform(lfirst(cell));
-	subplans = NIL;
+	subplans = range_table = NIL;
 	number_plan(statement->planTree, &largest, false);
 	number_list(statement->subplans, &largest, false);
 	number_plan(statement->planTree, &largest, true);
