@@ -212,6 +212,15 @@ int_load(const void *p)
 	return (Int){_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
 }
 
+INLINE void
+int_store(void *p, Int x)
+{
+	__m256i *q = p;
+
+	_mm256_storeu_si256(q, x.a);
+	_mm256_storeu_si256(q + 1, x.b);
+}
+
 INLINE __m256
 bf16_8(const uint16_t *p)
 {

@@ -229,6 +229,12 @@ int_load(const void *p)
 	return _mm512_loadu_si512(p);
 }
 
+INLINE void
+int_store(void *p, Int a)
+{
+	_mm512_storeu_si512(p, a);
+}
+
 INLINE Int
 int_mul(Int a, Int b)
 {

@@ -209,6 +209,12 @@ int_load(const void *p)
 	return r;
 }
 
+INLINE void
+int_store(void *p, Int a)
+{
+	memcpy(p, a.v, sizeof(a.v));
+}
+
 INLINE Vec
 vec_bf16(const uint16_t *p)
 {

@@ -17,10 +17,13 @@
 enum
 {
 	AHEAD = 8192,	/* bytes to fetch ahead in weights that are used once */
+	CHUNK = 16384,	/* bytes of weights that stay in the first cache while few rows use them */
+	FEW_ROWS = 32,	/* whose product waits for its weights, not for its sums */
 	BLOCK_ROWS = 84 /* of which the second cache holds more than one */
 };
 
-/* Some rows of a times one or two vectors of columns of a panel, all of k in registers. */
+/* Some rows of a times one or two vectors of columns of a panel, sums in registers: all of k, or a
+ * chunk of it, with sums that are kept from one to the next. */
 typedef struct Tile
 {
 	const char *a; /* rows, lda bytes apart, 4 bytes a step */
@@ -28,6 +31,8 @@ typedef struct Tile
 	const char *b; /* columns, step_b bytes a step */
 	long		step_b;
 	int			steps;
+	bool		begins, ends; /* k; always when scaled */
+	float	   *sums;		  /* (rows, width) vectors, where it does not begin or end */
 	/* scaled: columns in pages of page_steps steps, page_at floats behind where each begins; or NULL */
 	const float *const *pages;
 	long				page_at;
@@ -133,9 +138,14 @@ multiply_steps(Kind kind, int rows, int width, const Tile *t, const char *b, int
 INLINE void
 multiply_float(Kind kind, int rows, int width, const Tile *t, Vec acc[][2])
 {
-	UNROLLED (i, rows)
-		UNROLLED (v, width)
-			acc[i][v] = vec_set(0.0f);
+	if (kind == KIND_SCALED || t->begins)
+		UNROLLED (i, rows)
+			UNROLLED (v, width)
+				acc[i][v] = vec_set(0.0f);
+	else
+		UNROLLED (i, rows)
+			UNROLLED (v, width)
+				acc[i][v] = vec_load(t->sums + 16 * (i * width + v));
 	if (kind != KIND_SCALED || t->pages == NULL)
 	{
 		multiply_steps(kind, rows, width, t, t->b, 0, t->steps, acc);
@@ -151,14 +161,18 @@ multiply_float(Kind kind, int rows, int width, const Tile *t, Vec acc[][2])
 }
 
 INLINE void
-multiply_int8(Kind kind, int rows, int width, const Tile *t, Vec out[][2])
+multiply_int8(Kind kind, int rows, int width, const Tile *t, Int acc[][2])
 {
-	Int			acc[TILE_ROWS][2];
 	const char *a = t->a, *b = t->b;
 
-	UNROLLED (i, rows)
-		UNROLLED (v, width)
-			acc[i][v] = int_mul(int_set(-t->zero[i]), int_load(t->sum + 16 * v));
+	if (t->begins)
+		UNROLLED (i, rows)
+			UNROLLED (v, width)
+				acc[i][v] = int_mul(int_set(-t->zero[i]), int_load(t->sum + 16 * v));
+	else
+		UNROLLED (i, rows)
+			UNROLLED (v, width)
+				acc[i][v] = int_load(t->sums + 16 * (i * width + v));
 	for (int k = 0; k < t->steps; k++, a += 4, b += t->step_b)
 	{
 		Int w[2];
@@ -175,6 +189,22 @@ multiply_int8(Kind kind, int rows, int width, const Tile *t, Vec out[][2])
 											  : int_dot(acc[i][v], x, w[v]);
 		}
 	}
+}
+
+/* The outputs' floats; false where k goes on, and the sums are kept instead. */
+INLINE bool
+tile_int(Kind kind, int rows, int width, const Tile *t, Vec out[][2])
+{
+	Int acc[TILE_ROWS][2];
+
+	multiply_int8(kind, rows, width, t, acc);
+	if (!t->ends)
+	{
+		UNROLLED (i, rows)
+			UNROLLED (v, width)
+				int_store(t->sums + 16 * (i * width + v), acc[i][v]);
+		return false;
+	}
 	UNROLLED (i, rows)
 		UNROLLED (v, width)
 		{
@@ -182,6 +212,19 @@ multiply_int8(Kind kind, int rows, int width, const Tile *t, Vec out[][2])
 
 			out[i][v] = vec_mul(vec_of_int(acc[i][v]), scale);
 		}
+	return true;
+}
+
+INLINE bool
+tile_float(Kind kind, int rows, int width, const Tile *t, Vec acc[][2])
+{
+	multiply_float(kind, rows, width, t, acc);
+	if (kind == KIND_SCALED || t->ends)
+		return true;
+	UNROLLED (i, rows)
+		UNROLLED (v, width)
+			vec_store(t->sums + 16 * (i * width + v), acc[i][v]);
+	return false;
 }
 
 /* kind, rows and width are constants wherever this is called, so each combination is compiled by
@@ -189,12 +232,11 @@ multiply_int8(Kind kind, int rows, int width, const Tile *t, Vec out[][2])
 INLINE void
 tile(Kind kind, int rows, int width, const Tile *t)
 {
-	Vec acc[TILE_ROWS][2];
+	Vec	 acc[TILE_ROWS][2];
+	bool int8 = kind == KIND_VNNI || kind == KIND_INT8;
 
-	if (kind == KIND_VNNI || kind == KIND_INT8)
-		multiply_int8(kind, rows, width, t, acc);
-	else
-		multiply_float(kind, rows, width, t, acc);
+	if (!(int8 ? tile_int(kind, rows, width, t, acc) : tile_float(kind, rows, width, t, acc)))
+		return;
 	/* One loop for each addition: with one for all, clang leaves the sums in memory. */
 	if (t->bias)
 		UNROLLED (i, rows)
@@ -424,61 +466,92 @@ typedef struct Product
 	void (*tile)(int rows, int width, const Tile *t);
 } Product;
 
-/* Rows first .. first + m - 1 of a strip of columns as wide as a tile. */
+/* The tiles of a strip of columns as wide as they are, each over the steps of t from step on.
+ * Each fetches its share of what comes next, and has its place for sums. */
 static void
-product_strip(const Product *product, int column, int first, const Cut *cut)
+product_strip(const Product *product, Tile *t, int step, int column, int first, const Cut *cut)
 {
 	const Matrix *w = product->w;
 	const Rows	 *a = product->a;
-	bool		  int8 = w->precision == PRECISION_INT8, bf16 = w->precision == PRECISION_BF16;
+	bool		  int8 = w->precision == PRECISION_INT8;
 	int			  width = 16 * cut->width;
 	int			  columns = w->n - column < width ? w->n - column : width;
 	bool		  direct = product->activation == ACTIVATION_NONE && columns == width;
 	float		  buffer[TILE_ROWS * PANEL];
-	Tile		  t = {.step_b = bf16 ? 64 : 128, .steps = int8 ? (w->k + 3) / 4 : w->k};
-	long		  panel = t.step_b * t.steps;
 
-	t.high = column % PANEL != 0;
-	t.b = (const char *) w->panels + column / PANEL * panel + (t.high && !bf16 ? 64 : 0);
-	/* A single tile fetches from a little ahead in the weights; several, a share each of the
-	 * next panel. */
-	t.fetch = t.b + (cut->tiles == 1 ? AHEAD : panel);
-	t.step_fetch = (t.step_b + cut->tiles - 1) / cut->tiles;
-	t.lda = int8 ? a->ldq : a->ld * 4;
-	t.ldr = product->ldr;
-	t.ldc = direct ? product->ldc : width;
-	t.bias = w->bias ? w->bias + column : NULL;
+	t->ldc = direct ? product->ldc : width;
+	t->bias = w->bias ? w->bias + column : NULL;
 	if (int8)
 	{
-		t.column_scale = w->scale + column;
-		t.sum = w->sum + column;
+		t->column_scale = w->scale + column;
+		t->sum = w->sum + column;
 	}
 	for (int n = 0, i = first; n < cut->tiles; n++)
 	{
 		int			 rows = cut_height(cut, n);
 		float		*out = product->c + i * product->ldc + column;
-		const float *r = product->residual ? product->residual + i * t.ldr + column : NULL;
+		const float *r = product->residual ? product->residual + i * t->ldr + column : NULL;
 
-		t.c = direct ? out : buffer;
-		t.residual = direct ? r : NULL;
-		t.a = int8 ? (const char *) (a->q + i * a->ldq) : (const char *) (a->x + i * a->ld);
+		t->c = direct ? out : buffer;
+		t->residual = direct ? r : NULL;
+		t->a = (int8 ? (const char *) a->q : (const char *) a->x) + i * t->lda + 4L * step;
 		if (int8)
 		{
-			t.row_scale = a->scale + i;
-			t.zero = a->zero + i;
+			t->row_scale = a->scale + i;
+			t->zero = a->zero + i;
 		}
-		product->tile(rows, cut->width, &t);
-		if (!direct)
+		product->tile(rows, cut->width, t);
+		if (!direct && t->ends)
 		{
 			Map f = {.in = buffer, .ldi = width, .m = rows, .n = columns, .out = out};
 
 			f.ldo = product->ldc;
 			f.residual = r;
-			f.ldr = t.ldr;
+			f.ldr = t->ldr;
 			map_activation(product->activation, &f);
 		}
-		t.fetch += t.step_fetch * t.steps;
+		t->fetch += t->step_fetch * t->steps;
+		t->sums += width * rows;
 		i += rows;
+	}
+}
+
+/* Rows first .. first + m - 1 of a panel. */
+static void
+product_panel(const Product *product, int panel, int first, const Cut *cut)
+{
+	const Matrix *w = product->w;
+	bool		  int8 = w->precision == PRECISION_INT8, bf16 = w->precision == PRECISION_BF16;
+	int			  width = 16 * cut->width, passes = cut->tiles * (PANEL / width);
+	int			  steps = int8 ? (w->k + 3) / 4 : w->k, chunk = steps;
+	int			  column = panel * PANEL, end = w->n - column < PANEL ? w->n : column + PANEL;
+	Tile		  t = {.step_b = bf16 ? 64 : 128, .ldr = product->ldr};
+	const char	 *weights = (const char *) w->panels + panel * t.step_b * steps;
+	float		  sums[FEW_ROWS * PANEL];
+
+	t.lda = int8 ? product->a->ldq : product->a->ld * 4;
+	/* What goes through its weights once fetches from a little ahead in them; several tiles, or the
+	 * strips of a panel, a share each of the next chunk, or panel. */
+	t.step_fetch = (t.step_b + passes - 1) / passes;
+	if (passes > 1 && cut->m <= FEW_ROWS)
+	{
+		int chunks = (int) ((t.step_b * steps + CHUNK - 1) / CHUNK);
+
+		chunk = (steps + chunks - 1) / chunks;
+	}
+	for (int step = 0; step < steps; step += chunk, weights += t.step_b * chunk)
+	{
+		t.steps = steps - step < chunk ? steps - step : chunk;
+		t.begins = step == 0;
+		t.ends = step + t.steps == steps;
+		t.sums = sums;
+		t.fetch = weights + (passes == 1 ? AHEAD : t.step_b * t.steps);
+		for (int j = column; j < end; j += width)
+		{
+			t.high = j % PANEL != 0;
+			t.b = weights + (t.high && !bf16 ? 64 : 0);
+			product_strip(product, &t, step, j, first, cut);
+		}
 	}
 }
 
@@ -492,10 +565,9 @@ product_panels(const Product *product, int p0, int p1, int m)
 	{
 		int rows = m / blocks + (n < m % blocks);
 		Cut cut = cut_rows(rows, product->kind);
-		int end = p1 * PANEL < product->w->n ? p1 * PANEL : product->w->n;
 
-		for (int column = p0 * PANEL; column < end; column += 16 * cut.width)
-			product_strip(product, column, first, &cut);
+		for (int panel = p0; panel < p1; panel++)
+			product_panel(product, panel, first, &cut);
 		first += rows;
 	}
 }

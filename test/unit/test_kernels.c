@@ -4,7 +4,7 @@
 #include "kernels_util.h"
 
 static const int sizes_n[] = {1, 3, 31, 32, 33, 64, 100, 384};
-static const int sizes_k[] = {1, 2, 3, 4, 31, 33, 64, 100, 385};
+static const int sizes_k[] = {1, 2, 3, 4, 31, 33, 64, 100, 385, 1001};
 static const int sizes_m[] = {1, 2, 3, 5, 7, 13, 14, 15, 29, 33};
 
 #define COUNT(ARRAY) ((int) (sizeof(ARRAY) / sizeof(*(ARRAY))))
