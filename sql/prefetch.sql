@@ -23,7 +23,10 @@ SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT json', $$
 SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT yaml', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$);
 SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT xml', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$);
 SELECT pf_explain('VERBOSE, COSTS OFF', $$SELECT id FROM pf_docs WHERE infer.similarity('pf', body, 'a dog') > 0.5 AND id < 50$$);
-SELECT pf_explain('ANALYZE, COSTS OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs LIMIT 1$$) ~ 'Wait Time: [0-9.]+ ms' AS wait_time;
+SELECT format, found[1] FROM unnest('{text,json,yaml,xml}'::text[]) AS format,
+    pf_explain('ANALYZE, COSTS OFF, SUMMARY OFF, FORMAT ' || format, $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$) AS line,
+    regexp_matches(regexp_replace(line, '[0-9]+\.[0-9]{3}', 'N', 'g'), '[^\n]*(?:Engine|Wait).Time[^\n]*', 'g') AS found;
+SELECT (pf_explain('ANALYZE, FORMAT json', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$)::json #>> '{0,Plan,Engine Time}')::float > 0 AS computed;
 
 -- a limit computes what it wants
 SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, body) FROM pf_docs LIMIT 1$$);

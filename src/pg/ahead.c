@@ -28,7 +28,8 @@ typedef struct Group
 	dlist_head			  entries;
 	Work				  work;
 	AheadStats			 *stats;
-	int					  users; /* batches that refer to it */
+	int64				  counted_ns; /* of engines, in stats */
+	int					  users;	  /* batches that refer to it */
 	bool				  sent, done, failed;
 } Group;
 
@@ -52,7 +53,8 @@ typedef struct Generated
 	GenerationPayload	 *payload; /* a copy of its own */
 	Request				 *request; /* NULL: none */
 	AheadStats			 *stats;
-	int					  users; /* batches that refer to it */
+	int64				  counted_ns; /* of engines, in stats */
+	int					  users;	  /* batches that refer to it */
 	bool				  done, failed;
 } Generated;
 
@@ -236,6 +238,21 @@ group_for(AheadBatch *batch, const Work *work, int i)
 	return new_group(batch, work);
 }
 
+static void
+count_sent(Group *group)
+{
+	group->stats->batches++;
+	group->stats->items += group->work.counts.n_items;
+	group->stats->tokens += group->work.counts.n_tokens;
+}
+
+static void
+count_engine(AheadStats *stats, int64 *counted_ns, int64 ns)
+{
+	stats->engine_ns += ns - *counted_ns;
+	*counted_ns = ns;
+}
+
 /* Makes the last item of a group's work findable. */
 static void
 remember_last(Group *group)
@@ -294,6 +311,24 @@ new_generation(AheadBatch *batch, ModelHandle *handle, const GenerationPayload *
 	return generated;
 }
 
+/* As long as there is a request: of what is over, all is counted. */
+static void
+count_generation(Generated *generated)
+{
+	if (generated->request != NULL)
+		count_engine(generated->stats, &generated->counted_ns,
+					 request_engine_ns(generated->request));
+}
+
+static void
+end_generation(Generated *generated)
+{
+	count_generation(generated);
+	if (generated->request != NULL)
+		request_end(generated->request);
+	generated->request = NULL;
+}
+
 /* Waits for a generation and copies it out of shared memory. */
 static void
 collect_generation(void *argument)
@@ -305,8 +340,7 @@ collect_generation(void *argument)
 	if (!generated->failed)
 		generation_copy_outputs(generated->payload, request_payload(generated->request));
 	generated->done = !generated->failed;
-	request_end(generated->request);
-	generated->request = NULL;
+	end_generation(generated);
 }
 
 static void
@@ -334,8 +368,7 @@ drop_generation(Generated *generated)
 {
 	if (--generated->users > 0)
 		return;
-	if (generated->request != NULL)
-		request_end(generated->request);
+	end_generation(generated);
 	MemoryContextDelete(generated->context);
 }
 
@@ -386,11 +419,26 @@ ahead_drop(AheadBatch *batch)
 
 		if (--group->users > 0)
 			continue;
+		count_engine(group->stats, &group->counted_ns, work_engine_ns(&group->work));
 		work_cancel(&group->work);
 		MemoryContextDelete(group->context);
 	}
 	foreach(cell, batch->generations) drop_generation(lfirst(cell));
 	MemoryContextDelete(batch->context);
+}
+
+void
+ahead_count(AheadBatch *batch)
+{
+	ListCell *cell;
+
+	foreach(cell, batch->groups)
+	{
+		Group *group = lfirst(cell);
+
+		count_engine(group->stats, &group->counted_ns, work_engine_ns(&group->work));
+	}
+	foreach(cell, batch->generations) count_generation(lfirst(cell));
 }
 
 void
@@ -405,9 +453,7 @@ ahead_send(AheadBatch *batch)
 		if (group->sent || group->done || !work_try_submit(&group->work))
 			continue;
 		group->sent = true;
-		group->stats->batches++;
-		group->stats->items += group->work.counts.n_items;
-		group->stats->tokens += group->work.counts.n_tokens;
+		count_sent(group);
 	}
 	foreach(cell, batch->generations) send_generation(lfirst(cell));
 }
@@ -533,8 +579,11 @@ finish_group(Group *group)
 	if (!group->done && !group->failed)
 	{
 		INSTR_TIME_SET_CURRENT(start);
+		if (!group->sent)
+			count_sent(group);
 		group->failed =
 			!(group->sent ? work_settle(&group->work, &error) : work_compute(&group->work, &error));
+		count_engine(group->stats, &group->counted_ns, work_engine_ns(&group->work));
 		group->done = !group->failed;
 		INSTR_TIME_SET_CURRENT(end);
 		INSTR_TIME_SUBTRACT(end, start);
@@ -571,18 +620,22 @@ ahead_give_generation(ModelHandle *handle, GenerationPayload *payload)
 }
 
 void
-ahead_settle(void)
+ahead_settle(MemoryContext parent)
 {
 	dlist_iter iter;
 
-	dlist_foreach(iter, &generations)(void)
-		finish_generation(dlist_container(Generated, node, iter.cur));
+	dlist_foreach(iter, &generations)
+	{
+		Generated *generated = dlist_container(Generated, node, iter.cur);
 
+		if (generated->parent == parent)
+			(void) finish_generation(generated);
+	}
 	dlist_foreach(iter, &groups)
 	{
 		Group *group = dlist_container(Group, node, iter.cur);
 
-		if (group->sent)
+		if (group->parent == parent && group->sent)
 			(void) finish_group(group);
 	}
 }

@@ -22,6 +22,7 @@ typedef struct AheadStats
 {
 	int64 batches, items, tokens; /* sent; generations are items of their prompts' tokens */
 	int64 shared;				  /* items that were the same as others under way */
+	int64 engine_ns;			  /* that engines have computed for items sent */
 	int64 wait_us;				  /* that calls have waited */
 } AheadStats;
 
@@ -33,12 +34,15 @@ extern void		   ahead_drop(AheadBatch *batch);
  * call itself.  The current memory context is the caller's to reset. */
 extern void ahead_collect(AheadBatch *batch, FunctionCallInfo fcinfo);
 
+/* Brings the stats' engine_ns up to date with what nobody has asked for yet. */
+extern void ahead_count(AheadBatch *batch);
+
 /* Sends what has been collected, as far as there is room; the rest waits until somebody asks for it. */
 extern void ahead_send(AheadBatch *batch);
 
-/* Waits for all that is under way, and copies it out of shared memory: before a session leaves a query for a
- * while. */
-extern void ahead_settle(void);
+/* Waits for all that a query, by its memory context, has under way, and copies it out of shared memory: before a
+ * session leaves it for a while. */
+extern void ahead_settle(MemoryContext parent);
 
 /* ---- for work.c ---- */
 

@@ -61,7 +61,8 @@ typedef struct Part
 {
 	Slot	  *slot; /* NULL: answered already */
 	int		   n_items;
-	atomic_int left; /* of them, yet to be computed */
+	long	   n_tokens;
+	atomic_int left; /* items yet to be computed */
 } Part;
 
 static Engines *engines;
@@ -81,6 +82,10 @@ static int		  n_items, items_room;
 static long		  n_tokens;
 static int		  most_tokens; /* a batch may have: pg_infer.batch_tokens, or what suits the team */
 static bool		  has_large;   /* the batch has a part of a large request */
+static instr_time batch_start;
+static int64	  beside_us;		  /* of its time that were spent on others */
+static int64	  charged_ns;		  /* that are put down to requests, */
+static long		  charged_tokens;	  /* and their tokens */
 static int		  last_requests;	  /* of the last batch */
 static instr_time last_end;			  /* when its waiters had been woken */
 static bool		  may_spin;			  /* nothing has been waited for since */
@@ -330,6 +335,7 @@ add_items(Part *part, long limit, long room, bool urgent)
 		item.left = &part->left;
 		items[n_items++] = item;
 		part->n_items++;
+		part->n_tokens += item.n_tokens;
 		atomic_fetch_add(&part->left, 1);
 		added += item.n_tokens;
 		n_tokens += item.n_tokens;
@@ -446,6 +452,26 @@ count_batch(Resident *resident, int batch_items, long batch_tokens, int64 run_us
 		resident->least_us = run_us;
 }
 
+/* What the running batch has taken so far. */
+static int64
+batch_us(void)
+{
+	return microseconds_since(batch_start) - beside_us;
+}
+
+/* Puts its part of what the batch has taken so far down to a request: of the time that is not put down to others, as its
+ * tokens are of those computed.  All parts together are the batch's time. */
+static void
+charge_part(const Part *part, int64 us, long computed)
+{
+	int64 left = us * 1000 - charged_ns;
+	long  tokens = Max(computed - charged_tokens, part->n_tokens);
+	int64 ns = queue_charge(part->slot, left, part->n_tokens, tokens);
+
+	charged_ns += ns;
+	charged_tokens += part->n_tokens;
+}
+
 /* Hands back what the batch has finished, or all of it with an error. */
 static void
 finish_batch(const Error *error)
@@ -492,10 +518,29 @@ leave_batch(Slot *slot)
 	queue_unlock();
 }
 
+/* Tokens of the running batch that are computed, more or less: items of one request count alike. */
+static long
+tokens_computed(void)
+{
+	long tokens = 0;
+
+	for (int i = 0; i < n_parts; i++)
+	{
+		Part *part = &parts[i];
+
+		if (part->n_items > 0)
+			tokens += part->n_tokens * (part->n_items - atomic_load(&part->left)) / part->n_items;
+	}
+	return tokens;
+}
+
 /* Answers the requests of the running batch whose last items have been computed. */
 static void
 finish_early(void)
 {
+	long  computed = 0; /* not counted yet */
+	int64 us = 0;
+
 	for (int i = 0; i < n_parts; i++)
 	{
 		Part *part = &parts[i];
@@ -504,6 +549,12 @@ finish_early(void)
 		if (slot == NULL || part->n_items == 0 || atomic_load(&part->left) > 0 ||
 			slot->n_done + part->n_items < slot->n_items)
 			continue;
+		if (computed == 0)
+		{
+			computed = tokens_computed();
+			us = batch_us();
+		}
+		charge_part(part, us, computed);
 		slot->n_done = slot->n_items;
 		leave_batch(slot);
 		forget_active(slot);
@@ -548,6 +599,7 @@ run_beside(Resident *resident, int n)
 	static RunItem beside[BESIDE_TOKENS];
 	int			   kept = 0, n_beside = 0;
 	long		   tokens = 0;
+	int64		   run_us;
 	Error		   error = {.code = ERR_NONE};
 	instr_time	   start;
 
@@ -569,7 +621,13 @@ run_beside(Resident *resident, int n)
 	}
 	INSTR_TIME_SET_CURRENT(start);
 	if (runner_run_beside(runner, &resident->model, beside, n_beside, &shared->cancel, &error))
-		count_batch(resident, n_beside, tokens, microseconds_since(start));
+	{
+		run_us = microseconds_since(start);
+		beside_us += run_us;
+		count_batch(resident, n_beside, tokens, run_us);
+		for (int i = 0; i < kept; i++)
+			queue_charge(slots[i], run_us * 1000, slots[i]->n_tokens, tokens);
+	}
 	for (int i = 0; i < kept && error.code != ERR_CANCELLED; i++)
 	{
 		forget_active(slots[i]);
@@ -622,7 +680,7 @@ run_batch(Resident *resident)
 {
 	Error	   error = {.code = ERR_NONE};
 	RunControl control = {.cancel = &shared->cancel, .between = between_groups};
-	instr_time start;
+	int64	   run_us;
 
 	take_requests(resident);
 	drop_abandoned();
@@ -637,9 +695,16 @@ run_batch(Resident *resident)
 
 	last_requests = n_parts;
 	pg_atomic_write_u32(&shared->entry, resident->entry);
-	INSTR_TIME_SET_CURRENT(start);
+	INSTR_TIME_SET_CURRENT(batch_start);
+	beside_us = charged_ns = charged_tokens = 0;
 	if (runner_run(runner, &resident->model, items, n_items, &control, &error))
-		count_batch(resident, n_items, n_tokens, microseconds_since(start));
+	{
+		run_us = batch_us();
+		count_batch(resident, n_items, n_tokens, run_us);
+		for (int i = 0; i < n_parts; i++)
+			if (parts[i].slot != NULL && parts[i].n_items > 0)
+				charge_part(&parts[i], run_us, n_tokens);
+	}
 	/* cancelled: all gave up or the engine is to end, and both are seen to in the next step */
 	if (error.code != ERR_CANCELLED)
 		finish_batch(&error);

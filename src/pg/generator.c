@@ -336,10 +336,16 @@ deliver(int entry, const Error *error)
 		SetLatch(&streaming[i]->procLatch);
 }
 
+/* The time is put down to the requests by their tokens in the step. */
 static void
 count_step(int entry, int64 run_us)
 {
 	int tokens = decoder_step_tokens(decoder);
+
+	for (int i = 0; i < n_running; i++)
+		if (running[i].resident->entry == entry && running[i].decoding != NULL)
+			queue_charge(running[i].slot, run_us * 1000, running[i].decoding->n_step_tokens,
+						 tokens);
 
 	entry_count(registry_entry(entry), COUNT_CAPACITY, tokens);
 	entry_count(registry_entry(entry), COUNT_BATCHES, 1);

@@ -31,6 +31,7 @@
 #include "pg/compat.h"
 #include "pg/lookahead.h"
 #include "pg/lookahead_calls.h"
+#include "pg/lookahead_stats.h"
 
 #define NODE_NAME "InferLookahead"
 #define OVERLAP_ROWS 8 /* of a batch, for the next one to be sent before its rows are handed up */
@@ -71,7 +72,7 @@ typedef struct Lookahead
 	OldRowsPlace	old_place; /* relations NIL: calls have no columns of old rows */
 	OldRows		   *old_rows;  /* NULL: none was needed yet */
 	MemoryContext	call_context;
-	AheadStats		stats;
+	LookaheadStats	stats;
 } Lookahead;
 
 static Node *create_state(CustomScan *scan);
@@ -275,6 +276,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
 	ListCell   *cell;
 
+	lookahead_stats_init(&state->stats);
 	outerPlanState(node) = ExecInitNode(outerPlan(scan), estate, eflags);
 	state->row = ExecInitExtraTupleSlot(estate, ExecGetResultType(outerPlanState(node)),
 										&TTSOpsMinimalTuple);
@@ -520,7 +522,7 @@ fill_batch(Lookahead *state, RowBatch *batch)
 	take_rows(state, batch);
 	if (batch->n == 0)
 		return;
-	batch->ahead = ahead_create(state->css.ss.ps.state->es_query_cxt, &state->stats);
+	batch->ahead = ahead_create(state->css.ss.ps.state->es_query_cxt, state->stats.mine);
 	for (int i = 0; i < batch->n; i++)
 	{
 		ExecStoreMinimalTuple(batch->rows[i], state->row, false);
@@ -607,12 +609,30 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 	ExplainPropertyList("Ahead Of", names, es);
 	if (!es->analyze)
 		return;
-	ExplainPropertyInteger("Batches", NULL, state->stats.batches, es);
-	ExplainPropertyInteger("Items", NULL, state->stats.items, es);
-	ExplainPropertyInteger("Shared Items", NULL, state->stats.shared, es);
-	ExplainPropertyInteger("Tokens", NULL, state->stats.tokens, es);
-	if (es->timing)
-		ExplainPropertyFloat("Wait Time", "ms", state->stats.wait_us / 1000.0, 3, es);
+	for (int i = 0; i < 2; i++)
+		if (state->batches[i].ahead != NULL)
+			ahead_count(state->batches[i].ahead);
+	lookahead_stats_explain(&state->stats, es);
+}
+
+/* ---- parallel workers ---- */
+
+static Size
+estimate_shared(CustomScanState *node, ParallelContext *parallel)
+{
+	return lookahead_stats_size(parallel);
+}
+
+static void
+init_shared(CustomScanState *node, ParallelContext *parallel, void *shared)
+{
+	lookahead_stats_share(&((Lookahead *) node)->stats, parallel, shared);
+}
+
+static void
+attach_shared(CustomScanState *node, shm_toc *toc, void *shared)
+{
+	lookahead_stats_attach(&((Lookahead *) node)->stats, shared);
 }
 
 static CustomExecMethods exec_methods = {
@@ -621,6 +641,9 @@ static CustomExecMethods exec_methods = {
 	.ExecCustomScan = exec_scan,
 	.EndCustomScan = end_scan,
 	.ReScanCustomScan = rescan,
+	.EstimateDSMCustomScan = estimate_shared,
+	.InitializeDSMCustomScan = init_shared,
+	.InitializeWorkerCustomScan = attach_shared,
 	.ExplainCustomScan = explain_scan,
 };
 
@@ -648,7 +671,7 @@ run_query(COMPAT_RUN_PARAMETERS)
 	else
 		standard_ExecutorRun(COMPAT_RUN_ARGUMENTS);
 	if (count > 0)
-		ahead_settle();
+		ahead_settle(query->estate->es_query_cxt);
 }
 
 void

@@ -797,36 +797,102 @@ transform_below(Plan *plan, List **above)
 	}
 }
 
-/* Gives nodes that have no number one behind all others. */
-static void number_plan(Plan *plan, int *largest, bool assign);
+/* ---- what is known of the finished plan only ---- */
+
+typedef void (*PlanVisitor)(Plan *plan, void *context);
 
 static void
-number_list(List *plans, int *largest, bool assign)
+visit_list(List *plans, PlanVisitor visit, void *context)
 {
 	ListCell *cell;
 
-	foreach(cell, plans) number_plan(lfirst(cell), largest, assign);
+	foreach(cell, plans) if (lfirst(cell) != NULL) visit(lfirst(cell), context);
 }
 
 static void
-number_plan(Plan *plan, int *largest, bool assign)
+visit_children(Plan *plan, PlanVisitor visit, void *context)
 {
-	if (plan == NULL)
-		return;
-	if (!assign)
-		*largest = Max(*largest, plan->plan_node_id);
-	else if (lookahead_is(plan) && plan->plan_node_id == 0)
+	if (plan->lefttree != NULL)
+		visit(plan->lefttree, context);
+	if (plan->righttree != NULL)
+		visit(plan->righttree, context);
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			visit_list(((Append *) plan)->appendplans, visit, context);
+			break;
+		case T_MergeAppend:
+			visit_list(((MergeAppend *) plan)->mergeplans, visit, context);
+			break;
+		case T_BitmapAnd:
+			visit_list(((BitmapAnd *) plan)->bitmapplans, visit, context);
+			break;
+		case T_BitmapOr:
+			visit_list(((BitmapOr *) plan)->bitmapplans, visit, context);
+			break;
+		case T_SubqueryScan:
+			visit(((SubqueryScan *) plan)->subplan, context);
+			break;
+		case T_CustomScan:
+			visit_list(((CustomScan *) plan)->custom_plans, visit, context);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+find_largest(Plan *plan, void *context)
+{
+	int *largest = context;
+
+	*largest = Max(*largest, plan->plan_node_id);
+	visit_children(plan, find_largest, context);
+}
+
+/* Gives nodes that have no number one behind all others. */
+static void
+number_plan(Plan *plan, void *context)
+{
+	int *largest = context;
+
+	if (lookahead_is(plan) && plan->plan_node_id == 0)
 		plan->plan_node_id = ++*largest;
-	number_plan(plan->lefttree, largest, assign);
-	number_plan(plan->righttree, largest, assign);
-	if (IsA(plan, Append))
-		number_list(((Append *) plan)->appendplans, largest, assign);
-	else if (IsA(plan, MergeAppend))
-		number_list(((MergeAppend *) plan)->mergeplans, largest, assign);
-	else if (IsA(plan, SubqueryScan))
-		number_plan(((SubqueryScan *) plan)->subplan, largest, assign);
-	else if (IsA(plan, CustomScan))
-		number_list(((CustomScan *) plan)->custom_plans, largest, assign);
+	visit_children(plan, number_plan, context);
+}
+
+static void share_stats(Plan *plan, void *context);
+
+static bool
+share_stats_of_subplans(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan))
+		share_stats(list_nth(subplans, ((SubPlan *) node)->plan_id - 1), context);
+	return expression_tree_walker(node, share_stats_of_subplans, context);
+}
+
+/* Nodes that workers run share their counters with the leader: PostgreSQL asks only those for shared memory that are
+ * called aware of it. */
+static void
+share_stats(Plan *plan, void *context)
+{
+	if (lookahead_is(plan))
+		plan->parallel_aware = true;
+	(void) share_stats_of_subplans((Node *) plan->targetlist, context);
+	(void) share_stats_of_subplans((Node *) plan->qual, context);
+	if (IsA(plan, NestLoop) || IsA(plan, HashJoin) || IsA(plan, MergeJoin))
+		(void) share_stats_of_subplans((Node *) ((Join *) plan)->joinqual, context);
+	visit_children(plan, share_stats, context);
+}
+
+static void
+share_stats_below_gather(Plan *plan, void *context)
+{
+	visit_children(
+		plan, IsA(plan, Gather) || IsA(plan, GatherMerge) ? share_stats : share_stats_below_gather,
+		context);
 }
 
 static planner_hook_type previous_planner_hook;
@@ -852,11 +918,16 @@ plan_query(Query *query, const char *text, int options, ParamListInfo params)
 		plan = materialize_finished_plan(plan);
 	statement->planTree = plan;
 	foreach(cell, statement->subplans) lfirst(cell) = transform(lfirst(cell));
+	find_largest(plan, &largest);
+	visit_list(statement->subplans, find_largest, &largest);
+	number_plan(plan, &largest);
+	visit_list(statement->subplans, number_plan, &largest);
+	if (statement->parallelModeNeeded)
+	{
+		share_stats_below_gather(plan, NULL);
+		visit_list(statement->subplans, share_stats_below_gather, NULL);
+	}
 	subplans = range_table = NIL;
-	number_plan(statement->planTree, &largest, false);
-	number_list(statement->subplans, &largest, false);
-	number_plan(statement->planTree, &largest, true);
-	number_list(statement->subplans, &largest, true);
 	return statement;
 }
 

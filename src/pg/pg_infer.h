@@ -378,6 +378,9 @@ extern void request_wait_for(Request *request, bool (*enough)(void *argument), v
 extern bool request_outcome(Request *request, Error *error); /* throws the cancel only */
 extern void request_end(Request *request);					 /* frees slot and payload */
 
+/* Nanoseconds that engines have computed for a request so far: its part of their batches' time, by tokens. */
+extern int64 request_engine_ns(const Request *request);
+
 /* Begin, submit, wait, end: for the kinds without a payload. */
 extern void request_run(ModelHandle *handle, RequestKind kind);
 

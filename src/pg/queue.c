@@ -135,6 +135,7 @@ queue_init(void)
 	{
 		pg_atomic_init_u32(&queue->slots[i].state, SLOT_FREE);
 		pg_atomic_init_u32(&queue->slots[i].waits_for_cache, 0);
+		pg_atomic_init_u64(&queue->slots[i].engine_ns, 0);
 		queue->slots[i].next = i + 1 < queue->n_slots ? i + 1 : NO_SLOT;
 	}
 }
@@ -259,6 +260,15 @@ room_freed(void)
 }
 
 /* ---- the engine's side ---- */
+
+int64
+queue_charge(Slot *slot, int64 ns, int64 tokens, int64 all)
+{
+	int64 part = ns * tokens / Max(all, 1);
+
+	pg_atomic_fetch_add_u64(&slot->engine_ns, part);
+	return part;
+}
 
 void
 queue_take(Slot *slot, int engine, TimestampTz now)
@@ -461,6 +471,7 @@ try_take(Request *request, Size n_pages)
 		slot->first_page = first_page;
 		slot->n_pages = n_pages;
 		slot->payload = n_pages > 0 ? fpm_page_to_pointer(pages, first_page) : NULL;
+		pg_atomic_write_u64(&slot->engine_ns, 0);
 		slot->error.code = ERR_NONE;
 		request->slot = slot;
 	}
@@ -575,6 +586,12 @@ request_on_settle(Request *request, void (*settle)(void *argument), void *argume
 {
 	request->settle = settle;
 	request->settle_argument = argument;
+}
+
+int64
+request_engine_ns(const Request *request)
+{
+	return (int64) pg_atomic_read_u64(&request->slot->engine_ns);
 }
 
 void *

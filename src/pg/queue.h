@@ -57,7 +57,9 @@ typedef struct Slot
 	uint32 batch;  /* the engine's batch that this request is part of */
 	int32  n_done; /* items finished, in order; of a generation tokens of its longest output */
 	pg_atomic_uint32 waits_for_cache; /* a generation that is not begun yet */
-	Error			 error;
+	pg_atomic_uint64
+		  engine_ns; /* its part of the time of batches so far; the backend may look at any time */
+	Error error;
 } Slot;
 
 extern Size queue_size(void);
@@ -78,6 +80,9 @@ extern Slot *queue_next(const Slot *slot);
 
 /* With the lock held exclusively: WAITING to RUNNING. */
 extern void queue_take(Slot *slot, int engine, TimestampTz now);
+
+/* Puts its part of the time that all tokens of a batch took down to a request; returns that. */
+extern int64 queue_charge(Slot *slot, int64 ns, int64 tokens, int64 all);
 
 /* RUNNING back to the head of the queue: another engine goes on at n_done. */
 extern void queue_put_back(Slot *slot);

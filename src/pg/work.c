@@ -31,6 +31,7 @@ work_clear(Work *work)
 	counts->n_items = counts->n_tokens = counts->n_rows = counts->n_targets = 0;
 	counts->n_results = 0;
 	counts->has_shapes = false;
+	work->engine_ns = 0;
 	work->error.code = ERR_NONE;
 }
 
@@ -237,6 +238,15 @@ reserve_results(Work *work)
 	work->result_room = needed;
 }
 
+/* The request is over. */
+static void
+end_request(Work *work)
+{
+	work->engine_ns += request_engine_ns(work->request);
+	request_end(work->request);
+	work->request = NULL;
+}
+
 /* Waits for the items under way, and keeps their results or the error. */
 static void
 collect(void *argument)
@@ -247,8 +257,7 @@ collect(void *argument)
 	if (request_outcome(work->request, &work->error))
 		memcpy(work->results + work->items[work->first].result, texts_results(payload),
 			   sizeof(float4) * payload->n_results);
-	request_end(work->request);
-	work->request = NULL;
+	end_request(work);
 }
 
 /* Sends items first .. last - 1; false when there is no room and the caller won't wait. */
@@ -308,8 +317,13 @@ void
 work_cancel(Work *work)
 {
 	if (work->request != NULL)
-		request_end(work->request);
-	work->request = NULL;
+		end_request(work);
+}
+
+int64
+work_engine_ns(const Work *work)
+{
+	return work->engine_ns + (work->request != NULL ? request_engine_ns(work->request) : 0);
 }
 
 /* The end of the items from first on that a request of some bytes has room for; one at least. */

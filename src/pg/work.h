@@ -29,8 +29,9 @@ typedef struct Work
 	int			  first, last; /* the items under way */
 	Request		 *request;	   /* of them; NULL: none */
 	Size		  result_room;
-	float4		 *results; /* (n_results), valid for items that have been finished */
-	Error		  error;   /* of a request that failed, until somebody asks for its results */
+	float4		 *results;	 /* (n_results), valid for items that have been finished */
+	int64		  engine_ns; /* of requests that are over */
+	Error		  error;	 /* of a request that failed, until somebody asks for its results */
 } Work;
 
 /* One sequence; the fields of RunItem.  Unset ones are zeros. */
@@ -68,6 +69,9 @@ extern void work_finish(Work *work);
 
 /* Gives up what is under way. */
 extern void work_cancel(Work *work);
+
+/* Nanoseconds that engines have computed for it so far. */
+extern int64 work_engine_ns(const Work *work);
 
 /* All items, in as many requests as it takes, or from what was computed ahead (ahead.h). */
 extern void work_run(Work *work);

@@ -570,6 +570,7 @@ add_part(Decoder *decoder, Own *own, Sequence *sequence, int n_tokens, bool prom
 	decoder->parts[decoder->n_parts++] =
 		(Part){.own = own, .sequence = sequence, .n_tokens = n_tokens, .prompt = prompt};
 	decoder->n_tokens += n_tokens;
+	decoding->n_step_tokens += n_tokens;
 	return true;
 }
 
@@ -586,6 +587,7 @@ plan_tokens(Decoder *decoder, Own *own)
 		{
 			decoder->n_parts = n_parts;
 			decoder->n_tokens = n_tokens;
+			own->decoding.n_step_tokens = 0;
 			return;
 		}
 }
@@ -629,6 +631,8 @@ plan(Decoder *decoder, Decoding *const *decodings, int n)
 	int		 room;
 
 	decoder->n_parts = decoder->n_tokens = decoder->n_begun = decoder->prompt_tokens = 0;
+	for (int i = 0; i < n; i++)
+		decodings[i]->n_step_tokens = 0;
 	for (int prompts = 0; prompts < 2; prompts++)
 	{
 		room = decoder->n_parts > 0 ? PROMPT_TOKENS_BESIDE : PROMPT_TOKENS;

@@ -35,6 +35,7 @@ typedef struct Decoding
 	Generation	  *generation;
 	int			   n_prompt_done; /* prompt tokens in the cache */
 	int			   n_shared;	  /* of them, those that another prompt had computed */
+	int			   n_step_tokens; /* of all its sequences, that the last step computed */
 	bool		   finished;	  /* its cache is free again; error says whether it failed */
 	Error		   error;		  /* ERR_NONE: it did not */
 } Decoding;

@@ -303,6 +303,8 @@ generate_together(Decoder *decoder, const Request *requests, int n, int apart, A
 
 	for (int step = 0; n_running > 0 || begun < n; step++)
 	{
+		int step_tokens = 0;
+
 		while (begun < n && step >= begun * apart)
 		{
 			TEST_MUST(decoder_begin(decoder, &requests[begun].inputs, &decoding, &error), error);
@@ -314,6 +316,9 @@ generate_together(Decoder *decoder, const Request *requests, int n, int apart, A
 			continue;
 		TEST_MUST(decoder_step(decoder, running, n_running, NULL, &error), error);
 		assert_true(decoder_step_tokens(decoder) > 0);
+		for (int i = 0; i < n_running; i++)
+			step_tokens += running[i]->n_step_tokens;
+		assert_int_equal(step_tokens, decoder_step_tokens(decoder));
 		for (int i = n_running - 1; i >= 0; i--)
 		{
 			if (!running[i]->finished)
