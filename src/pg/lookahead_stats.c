@@ -7,11 +7,9 @@
  */
 #include "postgres.h"
 
-#include "commands/explain.h"
 #include "storage/dsm.h"
 #include "utils/memutils.h"
 
-#include "pg/compat.h"
 #include "pg/lookahead_stats.h"
 
 struct SharedStats

@@ -5,6 +5,7 @@
 #define PG_LOOKAHEAD_STATS_H
 
 #include "pg/ahead.h"
+#include "pg/compat.h"
 
 #include "access/parallel.h"
 #include "commands/explain.h"
