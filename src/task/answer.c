@@ -117,13 +117,12 @@ add_words(AnswerSearch *search, const char *context, size_t length, const Encode
 	return ok;
 }
 
-/* The stride that makes windows begin doc_stride tokens apart, as SQuAD's features do. */
-static size_t
+/* The stride that makes windows begin doc_stride tokens apart, as SQuAD's features do: below 0 where a
+ * window has fewer, and the tokens between two windows are in none. */
+static long
 slow_stride(const AnswerSearch *search, size_t room)
 {
-	size_t asked = search->question.kept, apart = (size_t) search->options.doc_stride;
-
-	return room > asked + apart ? room - asked - apart : 0;
+	return (long) room - (long) search->question.kept - search->options.doc_stride;
 }
 
 bool
@@ -134,7 +133,8 @@ answer_open(AnswerSearch *search, Arena *arena, const Tokenizer *tokenizer, cons
 {
 	bool		  fast = (tokenizer->tables->flags & TOKENIZER_FAST) != 0;
 	size_t		  special = (size_t) tokenizer_template_size(tokenizer, true);
-	size_t		  stride = (size_t) options->doc_stride, room;
+	size_t		  room;
+	long		  stride = options->doc_stride;
 	EncodeOptions encode = {.add_special_tokens = true,
 							.max_length = options->max_seq_len,
 							.truncate = TRUNCATE_END,

@@ -7,9 +7,9 @@
 
 /* The windows of part i, of which n tokens go into one. */
 static bool
-lay_out(Windows *windows, int i, size_t n, size_t stride, Error *error)
+lay_out(Windows *windows, int i, size_t n, long stride, Error *error)
 {
-	size_t all = windows->parts[i] ? windows->parts[i]->kept : 0;
+	size_t all = windows->parts[i] ? windows->parts[i]->kept : 0, later, begun;
 
 	windows->room[i] = n;
 	windows->step[i] = n;
@@ -18,17 +18,19 @@ lay_out(Windows *windows, int i, size_t n, size_t stride, Error *error)
 		return true;
 	if (n == 0)
 		return error_set(error, ERR_ARGUMENT, "there is no room for any of %zu tokens", all);
-	if (stride >= n)
+	if (stride >= (long) n)
 		return error_set(error, ERR_ARGUMENT,
-						 "stride must be less than the %zu tokens of a window, not %zu", n, stride);
-	windows->step[i] = n - stride;
-	windows->n_windows[i] += (all - n + windows->step[i] - 1) / windows->step[i];
+						 "stride must be less than the %zu tokens of a window, not %ld", n, stride);
+	windows->step[i] = (size_t) ((long) n - stride);
+	later = (all - n + windows->step[i] - 1) / windows->step[i];
+	begun = (all - 1) / windows->step[i]; /* fewer when the text ends between two windows */
+	windows->n_windows[i] += later < begun ? later : begun;
 	return true;
 }
 
 bool
 windows_open(Windows *windows, const Tokenizer *tokenizer, const Tokens *first,
-			 const Tokens *second, const EncodeOptions *options, size_t stride, Error *error)
+			 const Tokens *second, const EncodeOptions *options, long stride, Error *error)
 {
 	size_t room, n[2] = {first->kept, second ? second->kept : 0};
 

@@ -29,11 +29,11 @@ typedef struct Windows
  * Lays out the windows of one or two texts (second NULL: one) whose tokens tokenizer_tokens has kept all.  Of
  * the options, add_special_tokens, max_length (0: one window), strategy and truncate count: TRUNCATE_START
  * begins at the end of a text, the others at its beginning.  stride is how many tokens a window shares
- * with the one before.  ERR_ARGUMENT when a window has no room for more than stride tokens, or for any at all;
+ * with the one before; a negative one, how many are left out between them.  ERR_ARGUMENT when a window has no room for more than stride tokens, or for any at all;
  * ERR_LIMIT when cutting the one part that may be cut is not enough.
  */
 extern bool windows_open(Windows *windows, const Tokenizer *tokenizer, const Tokens *first,
-						 const Tokens *second, const EncodeOptions *options, size_t stride,
+						 const Tokens *second, const EncodeOptions *options, long stride,
 						 Error *error);
 
 /* Window i, 0 .. n - 1; its positions are those in the whole texts.  n_whole is its own length. */

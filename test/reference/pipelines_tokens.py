@@ -172,6 +172,9 @@ def answer_folder(name, family, tokenizer, chinese=False, rows="", windows=True,
             answer_case(f, f"windows-{room}-{stride}", QUESTION, CONTEXT, top_k=3, max_seq_len=asked + room, doc_stride=stride)
         answer_case(f, "windows-impossible", QUESTION, CONTEXT, max_seq_len=asked + 30, doc_stride=10, top_k=2,
                     handle_impossible_answer=True)
+        if not f.tokenizer.is_fast:  # windows that begin further apart than they are long
+            for room, stride in ((10, 14), (6, 15)):
+                answer_case(f, f"windows-apart-{room}-{stride}", QUESTION, CONTEXT, top_k=3, max_seq_len=asked + room, doc_stride=stride)
     return f
 
 

@@ -190,7 +190,7 @@ run_tag(Fixture *fixture, const json_t *call, const json_t *expected)
 							   json_string_length(input), &options, &tokens, &error),
 			  error);
 	TEST_MUST(windows_open(&windows, &fixture->tokenizer, &tokens, NULL, &options,
-						   (size_t) number(call, "stride", 0), &error),
+						   (long) number(call, "stride", 0), &error),
 			  error);
 	TEST_MUST(tagger_init(&tagger, &fixture->arena, &fixture->tokenizer, labels, n_labels, ignored,
 						  n_ignored, aggregation, json_string_value(input),

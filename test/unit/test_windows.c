@@ -101,7 +101,7 @@ check_run(const Tokenizer *tokenizer, Arena *arena, const json_t *texts, const j
 				  error);
 	}
 	if (!windows_open(&windows, tokenizer, &tokens[0], pair ? &tokens[1] : NULL, &options,
-					  (size_t) number(run, "stride", 0), &error))
+					  (long) number(run, "stride", 0), &error))
 	{
 		if (!json_object_get(run, "error"))
 			fail_msg("%s: %s", where, error.message);
