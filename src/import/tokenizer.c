@@ -139,6 +139,8 @@ compile(TokenizerBuild *build, const TokenizerConfig *config, const char *direct
 	else
 		result = compile_vocab(build, config, directory, &root, fast, found, error);
 	json_decref(root.value);
+	if (!config->has_types)
+		build_one_type(build);
 	build->flags |= (fast ? TOKENIZER_FAST : 0) | (config->clean_up ? TOKENIZER_CLEAN_UP : 0);
 	return result;
 }

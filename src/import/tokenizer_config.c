@@ -57,7 +57,7 @@ typedef struct ClassEntry
 static const ClassEntry classes[] = {
 	{"Bert", "bert", CLASS_BERT, BERT_SPECIAL, 0},
 	{"ConvBert", "convbert", CLASS_BERT, BERT_SPECIAL, 0},
-	{"DistilBert", "distilbert", CLASS_BERT, BERT_SPECIAL, 0},
+	{"DistilBert", "distilbert", CLASS_BERT, BERT_SPECIAL, ONE_TYPE},
 	{"Electra", "electra", CLASS_BERT, BERT_SPECIAL, 0},
 	{"LayoutLM", "layoutlm", CLASS_BERT, BERT_SPECIAL, 0},
 	{"Lxmert", "lxmert", CLASS_BERT, BERT_SPECIAL, 0},
@@ -65,26 +65,26 @@ static const ClassEntry classes[] = {
 	{"SqueezeBert", "squeezebert", CLASS_BERT, BERT_SPECIAL, 0},
 	{"RoCBert", "roc_bert", CLASS_ROCBERT, BERT_SPECIAL, 0},
 	{"RoFormer", "roformer", CLASS_ROFORMER, BERT_SPECIAL, 0},
-	{"GPT2", "gpt2", CLASS_GPT2, GPT2_SPECIAL, 0},
-	{"GPT2", "opt", CLASS_GPT2, GPT2_SPECIAL, 0},
-	{"Roberta", "roberta", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
-	{"Roberta", "roberta-prelayernorm", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
-	{"Roberta", "mega", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
-	{"Bart", "bart", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
-	{"Longformer", "longformer", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
-	{"T5", "t5", CLASS_T5, T5_SPECIAL, 0},
-	{"T5", "mt5", CLASS_T5, T5_SPECIAL, 0},
-	{"T5", "umt5", CLASS_T5, T5_SPECIAL, 0},
-	{"T5", "longt5", CLASS_T5, T5_SPECIAL, 0},
-	{"T5", "switch_transformers", CLASS_T5, T5_SPECIAL, 0},
-	{"XLMRoberta", "xlm-roberta", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
-	{"XLMRoberta", "xlm-roberta-xl", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
-	{"XLMRoberta", "xmod", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK},
+	{"GPT2", "gpt2", CLASS_GPT2, GPT2_SPECIAL, ONE_TYPE},
+	{"GPT2", "opt", CLASS_GPT2, GPT2_SPECIAL, ONE_TYPE},
+	{"Roberta", "roberta", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
+	{"Roberta", "roberta-prelayernorm", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
+	{"Roberta", "mega", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
+	{"Bart", "bart", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
+	{"Longformer", "longformer", CLASS_ROBERTA, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
+	{"T5", "t5", CLASS_T5, T5_SPECIAL, ONE_TYPE},
+	{"T5", "mt5", CLASS_T5, T5_SPECIAL, ONE_TYPE},
+	{"T5", "umt5", CLASS_T5, T5_SPECIAL, ONE_TYPE},
+	{"T5", "longt5", CLASS_T5, T5_SPECIAL, ONE_TYPE},
+	{"T5", "switch_transformers", CLASS_T5, T5_SPECIAL, ONE_TYPE},
+	{"XLMRoberta", "xlm-roberta", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
+	{"XLMRoberta", "xlm-roberta-xl", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
+	{"XLMRoberta", "xmod", CLASS_XLM_ROBERTA, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
 	{"Albert", "albert", CLASS_ALBERT, ALBERT_SPECIAL, OWN_MASK},
-	{"Llama", "llama", CLASS_LLAMA, LLAMA_SPECIAL, 0},
-	{"Llama", "mistral", CLASS_LLAMA, LLAMA_SPECIAL, 0},
-	{"Llama", "mixtral", CLASS_LLAMA, LLAMA_SPECIAL, 0},
-	{"Camembert", "camembert", CLASS_CAMEMBERT, ROBERTA_SPECIAL, OWN_MASK},
+	{"Llama", "llama", CLASS_LLAMA, LLAMA_SPECIAL, ONE_TYPE},
+	{"Llama", "mistral", CLASS_LLAMA, LLAMA_SPECIAL, ONE_TYPE},
+	{"Llama", "mixtral", CLASS_LLAMA, LLAMA_SPECIAL, ONE_TYPE},
+	{"Camembert", "camembert", CLASS_CAMEMBERT, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
 	{"XLNet",
 	 "xlnet",
 	 CLASS_XLNET,
@@ -99,18 +99,18 @@ static const ClassEntry classes[] = {
 	 "big_bird",
 	 CLASS_BIG_BIRD,
 	 {"<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]", "<s>", "</s>"},
-	 OWN_MASK | OWN_ALL},
+	 OWN_MASK | OWN_ALL | ONE_TYPE},
 	{"Pegasus",
 	 "pegasus",
 	 CLASS_PEGASUS,
 	 {"<unk>", NULL, NULL, "<pad>", "<mask_2>", NULL, "</s>"},
-	 0},
+	 ONE_TYPE},
 	{"Pegasus",
 	 "bigbird_pegasus",
 	 CLASS_PEGASUS,
 	 {"<unk>", NULL, NULL, "<pad>", "<mask_2>", NULL, "</s>"},
-	 0},
-	{"MBart", "mbart", CLASS_MBART, ROBERTA_SPECIAL, OWN_MASK},
+	 ONE_TYPE},
+	{"MBart", "mbart", CLASS_MBART, ROBERTA_SPECIAL, OWN_MASK | ONE_TYPE},
 };
 
 static const ClassEntry generic = {"PreTrained", NULL, CLASS_GENERIC, {NULL}, 0};
@@ -202,6 +202,34 @@ read_spm_options(TokenizerConfig *config, Error *error)
 													   &config->source_language, &length, error)));
 }
 
+/* model_input_names, or those of the class. */
+static bool
+read_input_names(TokenizerConfig *config, Error *error)
+{
+	Node		names, name;
+	const char *input;
+	size_t		n, length;
+
+	config->has_types = !(config->own & ONE_TYPE);
+	if (!config->config.value)
+		return true;
+	if (!node_find(&config->config, "model_input_names", &names, error))
+		return false;
+	if (!names.value)
+		return true;
+	if (!node_array(&names, &n, error))
+		return false;
+	config->has_types = false;
+	for (size_t i = 0; i < n; i++)
+	{
+		name = node_element(&names, i);
+		if (!node_string(&name, &input, &length, error))
+			return false;
+		config->has_types |= strcmp(input, "token_type_ids") == 0;
+	}
+	return true;
+}
+
 static bool
 read_options(TokenizerConfig *config, const TokenizerOptions *options, Error *error)
 {
@@ -223,7 +251,7 @@ read_options(TokenizerConfig *config, const TokenizerOptions *options, Error *er
 		!config_bool(config, "trim_offsets", true, &config->trim_offsets, error) ||
 		!config_bool(config, "clean_up_tokenization_spaces", config->class != CLASS_LLAMA,
 					 &config->clean_up, error) ||
-		!read_spm_options(config, error))
+		!read_input_names(config, error) || !read_spm_options(config, error))
 		return false;
 	if (options->do_lower_case >= 0)
 		config->do_lower_case = options->do_lower_case != 0;

@@ -32,6 +32,8 @@ typedef enum TokenizerClass
 #define OWN_MASK 0x1
 #define OWN_UNK 0x2
 #define OWN_ALL 0x4
+/* Its model_input_names lack token_type_ids: a model gets none, and takes them for 0. */
+#define ONE_TYPE 0x8
 
 /* The files of a directory that configure its tokenizer.  Owns the documents. */
 typedef struct TokenizerConfig
@@ -43,13 +45,14 @@ typedef struct TokenizerConfig
 	TokenizerClass class;
 	const char		  *class_name; /* as the files have it; "" when they have none */
 	const char *const *defaults;   /* the class's special tokens, SPECIAL_TOKENS of them */
-	uint32_t		   own;		   /* OWN_* */
+	uint32_t		   own;		   /* OWN_*, ONE_TYPE */
 	Node			   additional; /* additional_special_tokens, the class's own included */
 
 	bool do_lower_case, do_basic_tokenize, tokenize_chinese_chars;
 	int	 strip_accents; /* -1: null */
 	bool add_prefix_space, add_bos_token, trim_offsets;
 	bool clean_up;
+	bool has_types; /* the second text of a pair has type ids of its own */
 	/* of the classes with a SentencePiece model */
 	bool		legacy, keep_accents, remove_space, add_eos_token, split_by_punct;
 	int64_t		extra_ids, offset;

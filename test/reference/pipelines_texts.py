@@ -101,6 +101,15 @@ def classifiers():
     classify_folder("classify-opt", "opt", "class-opt-fast", ["world", "sports", "business"], ENGLISH, use_fast=True, rows="OP-41")
 
 
+def one_type():
+    """model_input_names without token_type_ids: the model gets none, and takes both texts for the first."""
+    settings = {"model_input_names": ["input_ids", "attention_mask"]}
+    f = Folder("classify-bert-one-type", "bert", "ForSequenceClassification", "bert-fast", ["a", "b", "c"], sharp=2.0,
+               settings=settings)
+    for i, (text, pair) in enumerate(zip(ENGLISH, ENGLISH[1:3])):
+        f.case(f"pair-{i}", "classify_scores", {"input": text, "pair": pair}, lambda m: score_rows(classified(f, m, text, pair)))
+
+
 # ---- zero_shot ----
 
 
@@ -245,6 +254,7 @@ def causal():
 
 def make():
     classifiers()
+    one_type()
     zero_shots()
     scores()
     choices()
