@@ -23,6 +23,8 @@ PKG_CONFIG ?= pkg-config
 MSGPACK := $(shell $(PKG_CONFIG) --exists msgpack-c && echo msgpack-c || echo msgpack)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs icu-uc icu-i18n) -lm -ldl -pthread -Wl,--version-script=src/pg/exports.map
 COMMAND_LIBS = $(shell $(PKG_CONFIG) --libs jansson libzip hdf5 $(MSGPACK) icu-uc icu-i18n) -lm -ldl -pthread
+# Debian has PostgreSQL's static libraries in pkglibdir, PostgreSQL's own make install in libdir.
+PG_LIBS = -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) -lpgcommon_shlib -lpgport_shlib -lcrypto
 
 HDF5_CPPFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags-only-I hdf5))
 
@@ -58,8 +60,7 @@ all: build/pg_infer
 
 build/pg_infer: $(COMMAND_OBJS) $(CORE_OBJS)
 	@mkdir -p build
-	$(CC) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) \
-		-lpgcommon -lpgport -lcrypto
+	$(CC) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS) $(PG_LIBS)
 
 install: install-command
 install-command: build/pg_infer
@@ -71,7 +72,7 @@ uninstall-command:
 
 # One cmocka program a test file.
 UNIT_TESTS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/test_*.c)))
-UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) -lpgcommon -lpgport -lcrypto
+UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(COMMAND_LIBS) $(PG_LIBS)
 build/unit/%: test/unit/%.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAND_OBJS))
 	@mkdir -p build/unit
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Itest/unit -o $@ $^ $(UNIT_LIBS)
@@ -92,8 +93,7 @@ $(SANITIZED)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -Itest/fuzz -c -o $@ $<
 $(SANITIZED)/fuzz_%: $(SANITIZED)/test/fuzz/fuzz_%.o $(SANITIZED_OBJS) $(FUZZ_MAIN)
-	$(CC) $(CFLAGS) $(SANITIZE) $(FUZZ_FLAGS) -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) \
-		-lpgcommon -lpgport -lcrypto
+	$(CC) $(CFLAGS) $(SANITIZE) $(FUZZ_FLAGS) -o $@ $^ $(COMMAND_LIBS) $(PG_LIBS)
 # Kernels read no foreign bytes, and take minutes to compile under the sanitizers.
 $(SANITIZED)/src/math/kernels_%.o: override SANITIZE = -U_FORTIFY_SOURCE
 .PRECIOUS: $(SANITIZED)/%.o
@@ -111,8 +111,7 @@ fuzzers:
 # For test/reference/compare_tokenizers.py.
 build/tokenizer_library.so: test/reference/tokenizer_library.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAND_OBJS))
 	@mkdir -p build
-	$(CC) $(CPPFLAGS) $(CFLAGS) -shared -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) \
-		-lpgcommon -lpgport -lcrypto
+	$(CC) $(CPPFLAGS) $(CFLAGS) -shared -o $@ $^ $(COMMAND_LIBS) $(PG_LIBS)
 
 # How fast the kernels are: build/bench-kernels
 build/bench-kernels: bench/kernels.c $(filter src/base/% src/math/%,$(CORE_OBJS))
@@ -122,7 +121,7 @@ build/bench-kernels: bench/kernels.c $(filter src/base/% src/math/%,$(CORE_OBJS)
 # How fast texts are tokenized: build/bench-tokenizers FOLDER FAST TEXTS
 build/bench-tokenizers: bench/tokenizers.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAND_OBJS))
 	@mkdir -p build
-	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS) -L$(shell $(PG_CONFIG) --pkglibdir) -lpgcommon -lpgport -lcrypto
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS) $(PG_LIBS)
 
 # How fast generations are decoded: build/bench-decode IMAGE
 build/bench-decode: bench/decode.c $(CORE_OBJS)

@@ -778,9 +778,11 @@ weigh(const AttentionArgs *args, int query, int rows, int keys, float *scores, l
 	float top[16], sum[16];
 
 	for (int i = 0; i < rows; i++)
+	{
 		lanes[i] = score_row(args, query + i, scores + i * ld, keys, visible_keys(args, query + i));
+		empty[i] = false;
+	}
 	vec_store(factor, vec_set(args->weight_scale));
-	memset(empty, 0, rows * sizeof(*empty));
 	if (args->function != ATTENTION_SOFTMAX)
 		return;
 	row_trees(lanes, rows, true, top);

@@ -598,7 +598,7 @@ static void
 plan_prompt(Decoder *decoder, Own *own, int room)
 {
 	Sequence *sequence = &own->live[0];
-	uint64_t  hash;
+	uint64_t  hash = 0;
 	bool	  publishable = take_published(decoder, own, &hash);
 	int		  begin = sequence->cache.length;
 	int		  end = prompt_end(decoder, &own->decoding.inputs, begin, room);
