@@ -38,6 +38,8 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 override with_llvm = no
 include $(PGXS)
+# PostgreSQL 18's flag, where it was compiled by gcc 14, is not known to gcc 12.
+override CFLAGS := $(filter-out -Wmissing-variable-declarations,$(CFLAGS))
 
 # Instruction sets are chosen at run time: only the files named after one are compiled for it.  (%: for the
 # sanitized objects below too.)

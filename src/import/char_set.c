@@ -212,14 +212,26 @@ static const char *const posix_names[POSIX_CLASSES] = {
 	"alnum", "alpha", "any",   "ascii", "assigned", "blank", "cntrl", "digit",
 	"graph", "lower", "print", "punct", "space",	"upper", "word",  "xdigit"};
 
-/* Characters that got a property after Unicode 14: they are alphabetic, or small letters and cased. */
+/* Characters that got a property after Unicode 14, as far as ICU 76 knows. */
 static bool
 is_newer(uint32_t c, int property)
 {
 	switch (property)
 	{
 		case UCHAR_ALPHABETIC:
-			return c == 0xC04 || c == 0xF82 || c == 0xF83 || c == 0x11080 || c == 0x11081;
+			return c == 0xC04 || c == 0xF82 || c == 0xF83 || c == 0x11080 || c == 0x11081 ||
+				   (c >= 0x363 && c <= 0x36F) || (c >= 0x1DD3 && c <= 0x1DE6);
+		case UCHAR_DIACRITIC:
+			return c == 0xE3A || c == 0x1734 || c == 0x1A60 || c == 0x1BE6 || c == 0x1BF2 ||
+				   c == 0x1BF3 || c == 0xA806 || c == 0xA82C || (c >= 0x10A38 && c <= 0x10A3A) ||
+				   c == 0x10A3F || c == 0x1133B || c == 0x11F41 || c == 0x11F42;
+		case UCHAR_EXTENDER:
+			return c == 0xA71 || c == 0xAFB || c == 0x11237;
+		case UCHAR_BIDI_MIRRORED:
+			return c == 0x226D;
+		case UCHAR_ID_CONTINUE:
+		case UCHAR_XID_CONTINUE:
+			return c == 0x200C || c == 0x200D || c == 0x30FB || c == 0xFF65;
 		case UCHAR_LOWERCASE:
 		case UCHAR_CASED:
 			return c == 0x10FC || (c >= 0xA7F2 && c <= 0xA7F4) || c == 0xAB69;

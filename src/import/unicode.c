@@ -27,7 +27,14 @@ static const struct
 	{0x1CF3, UNICODE_VERSION(11, 0), "Mc"},				 /* now Lo */
 	{0xA9BD, UNICODE_VERSION(10, 0), "Mc"},				 /* now Mn */
 	{0x111C9, UNICODE_VERSION(10, 0), "Po"},			 /* now Mn */
+	{0x1171E, UNICODE_VERSION(15, 1), "Mn"},			 /* now Mc */
 };
+
+/* Spacing marks that extend a cluster since Unicode 15.1 or 16. */
+static const uint32_t extending[] = {0x0CC0,  0x0CC7,  0x0CC8,	0x0CCA,	 0x0CCB,  0x1715,  0x1734,
+									 0x1B3B,  0x1B3D,  0x1B43,	0x1B44,	 0x1BAA,  0x1BF2,  0x1BF3,
+									 0xA953,  0xA9C0,  0x111C0, 0x11235, 0x1134D, 0x116B6, 0x1193D,
+									 0x11F41, 0x16FF0, 0x16FF1, 0x1D166, 0x1D16D};
 
 bool
 unicode_assigned(uint32_t character, int version)
@@ -105,7 +112,18 @@ unicode_cluster_class(uint32_t character, int version)
 {
 	/* What no version has assigned yet keeps the class that is reserved for it. */
 	if (!unicode_assigned(character, version) && u_isdefined((UChar32) character))
-		return CLUSTER_OTHER;
+		return u_hasBinaryProperty((UChar32) character, UCHAR_EXTENDED_PICTOGRAPHIC) ||
+					   (character >= 0x1F8AE && character <= 0x1F8FF)
+				   ? CLUSTER_PICTOGRAPH
+				   : CLUSTER_OTHER;
+	if (version <= UNICODE_VERSION(15, 0))
+	{
+		for (size_t i = 0; i < sizeof extending / sizeof *extending; i++)
+			if (extending[i] == character)
+				return CLUSTER_SPACING_MARK;
+		if (character == 0x1171E)
+			return CLUSTER_EXTEND;
+	}
 	switch (u_getIntPropertyValue((UChar32) character, UCHAR_GRAPHEME_CLUSTER_BREAK))
 	{
 		case U_GCB_CR:
