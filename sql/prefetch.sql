@@ -153,6 +153,75 @@ SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs;
 SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE length(body) < 100;
 SELECT count(infer.similarity('pf', substr(body, 1, id - 50), 'x')) FROM pf_docs WHERE id > 55;
 SELECT count(infer.similarity('pf', substr(body, 1, id - 50), 'x')) FROM pf_docs WHERE id > 40;
+-- so do those of filters, columns and stages below
+CREATE TABLE pf_fail AS SELECT id, 'the cat of ' || id AS body, CASE WHEN id = 7 THEN 600 ELSE 1 END AS times FROM generate_series(1, 100) AS id;
+CREATE FUNCTION pf_in_plpgsql(wanted int) RETURNS int STABLE LANGUAGE plpgsql AS $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN SELECT * FROM pf_fail WHERE id >= wanted LOOP
+        RETURN 10 / (found.id - 7);
+    END LOOP;
+END $$;
+CREATE FUNCTION pf_in_sql(wanted int) RETURNS bigint STABLE LANGUAGE sql AS $$ SELECT sum(10 / (id - 7)) FROM pf_fail WHERE id = wanted GROUP BY body $$;
+CREATE FUNCTION pf_failing(query text, wanted int[]) RETURNS TABLE (rows int, result text) LANGUAGE plpgsql AS $$
+BEGIN
+    FOREACH rows IN ARRAY wanted LOOP
+        BEGIN
+            EXECUTE 'SELECT count(*) FROM (' || query || ' LIMIT ' || rows || ') AS q' INTO result;
+        EXCEPTION WHEN division_by_zero OR program_limit_exceeded THEN result := SQLERRM;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+SELECT * FROM pf_failing($$SELECT id FROM pf_fail WHERE 10 / (id - 7) >= -10 AND infer.similarity('pf', body, 'x') < 2$$, '{1,2,5,6,7}');
+SELECT * FROM pf_failing($$SELECT part FROM (SELECT 10 / (id - 7) AS part, body FROM pf_fail OFFSET 0) AS d WHERE infer.similarity('pf', body, part::text) < 2$$, '{5,6,7}');
+SELECT * FROM pf_failing($$SELECT id FROM pf_fail WHERE infer.similarity('pf', infer.similarity('pf', repeat(body, times), 'x')::text, 'y') < 2$$, '{5,6,7}');
+SELECT * FROM pf_failing($$SELECT id FROM pf_fail WHERE pf_in_plpgsql(id) > -100 AND infer.similarity('pf', body, 'x') < 2$$, '{5,6,7}');
+SELECT * FROM pf_failing($$SELECT id FROM pf_fail WHERE pf_in_sql(id) > -100 AND infer.similarity('pf', body, 'x') < 2$$, '{5,6,7}');
+SELECT * FROM pf_failing($$SELECT a.id FROM pf_fail a JOIN pf_fail b ON a.id = b.id AND 10 / (a.id - 7) + b.id / (b.id - 7) > -100 WHERE infer.similarity('pf', a.body, b.id::text) < 2$$, '{5,6,7}');
+SELECT id, (SELECT b.id FROM pf_fail b WHERE b.id >= a.id AND 10 / (b.id - 7) >= -10 AND infer.similarity('pf', b.body, a.body) < 2 LIMIT 1) AS next FROM pf_fail a WHERE id IN (1, 5, 6);
+SELECT id, (SELECT b.id FROM pf_fail b WHERE b.id >= a.id AND 10 / (b.id - 7) >= -10 AND infer.similarity('pf', b.body, a.body) < 2 LIMIT 1) AS next FROM pf_fail a WHERE id IN (1, 7);
+SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT id FROM pf_fail WHERE 10 / (id - 7) >= -10 AND infer.similarity('pf', body, 'x') < 2 LIMIT 5$$);
+SELECT bool_or(line ~ 'rows=6 loops=1') AS with_clocks FROM pf_explain('ANALYZE, COSTS OFF', $$SELECT id FROM pf_fail WHERE 10 / (id - 7) >= -10 AND infer.similarity('pf', body, 'x') < 2 LIMIT 5$$) AS line;
+BEGIN;
+DECLARE pf_ahead CURSOR FOR SELECT id FROM pf_fail WHERE pf_in_plpgsql(id) > -100 AND infer.similarity('pf', body, 'x') < 2;
+FETCH 3 FROM pf_ahead;
+MOVE 3 IN pf_ahead;
+SAVEPOINT pf_before;
+FETCH 1 FROM pf_ahead;
+ROLLBACK TO pf_before;
+FETCH 1 FROM pf_ahead;
+COMMIT;
+BEGIN;
+DECLARE pf_hold CURSOR WITH HOLD FOR SELECT id FROM pf_fail WHERE 10 / (id - 7) >= -10 AND infer.similarity('pf', body, 'x') < 2;
+FETCH 1 FROM pf_hold;
+COMMIT;
+DO $$
+DECLARE
+    n int := 0;
+    found record;
+BEGIN
+    BEGIN
+        FOR found IN SELECT id FROM pf_fail WHERE 10 / (id - 7) >= -10 AND infer.similarity('pf', body, 'x') < 2 LOOP
+            n := n + 1;
+        END LOOP;
+    EXCEPTION WHEN division_by_zero THEN RAISE NOTICE '% rows, then %', n, SQLERRM;
+    END;
+    FOR found IN SELECT id FROM pf_fail WHERE pf_in_plpgsql(id) >= -10 AND infer.similarity('pf', body, 'x') < 2 LOOP
+        BEGIN
+            PERFORM 1 / (found.id - 3);
+        EXCEPTION WHEN division_by_zero THEN RAISE NOTICE 'row %', found.id;
+        END;
+        EXIT WHEN found.id = 5;
+    END LOOP;
+END $$;
+-- rows that are larger than work_mem
+SET work_mem = '64kB';
+SELECT count(*), sum(length(wide)) FROM (SELECT id, body, repeat(body, 1000 * (id % 3)) AS wide FROM pf_fail OFFSET 0) AS d WHERE infer.similarity('pf', body, 'x') < 2;
+RESET work_mem;
+DROP FUNCTION pf_in_plpgsql, pf_in_sql, pf_failing;
+DROP TABLE pf_fail;
 -- rights are looked at where a call is made
 CREATE ROLE regress_pf;
 GRANT SELECT ON pf_docs TO regress_pf;

@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "pg/ahead.h"
+#include "pg/attempt.h"
 
 #define BUCKETS 4096 /* a power of 2 */
 #define GROUP_TOKENS 16384
@@ -460,23 +461,6 @@ ahead_send(AheadBatch *batch)
 
 /* ---- collecting ---- */
 
-/* Errors that say something about arguments, thrown where nothing is held that an abort would have to
- * release. */
-static bool
-is_about_arguments(int sqlerrcode)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case MAKE_SQLSTATE('2', '2', '0', '0', '0'): /* data exception */
-		case MAKE_SQLSTATE('4', '2', '0', '0', '0'): /* undefined, not permitted */
-		case MAKE_SQLSTATE('0', 'A', '0', '0', '0'): /* not supported */
-		case MAKE_SQLSTATE('5', '4', '0', '0', '0'): /* limits */
-			return true;
-		default:
-			return false;
-	}
-}
-
 static void
 take_item(AheadBatch *batch, const Work *work, int i)
 {
@@ -559,7 +543,8 @@ ahead_collect(AheadBatch *batch, FunctionCallInfo fcinfo)
 		{
 			ErrorData *error = CopyErrorData();
 
-			if (!is_about_arguments(error->sqlerrcode))
+			/* a function holds nothing that an abort would have to release before it has its work */
+			if (!error_may_wait(error->sqlerrcode))
 				PG_RE_THROW();
 			FlushErrorState();
 		}

@@ -7,11 +7,12 @@
  * while the session consumes.  Rows come out as they went in.
  *
  * Nothing a query could notice happens early: arguments are expressions that may be evaluated at any time, and what
- * fails is left to the call itself.
+ * fails is left to the call itself.  An error of the child's, met on the way to a row that nobody has asked for yet, is
+ * kept until somebody does (attempt.h); then the child is run no more.
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_proc.h"
 #include "commands/explain.h"
@@ -24,10 +25,10 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 
 #include "pg/ahead.h"
+#include "pg/attempt.h"
 #include "pg/compat.h"
 #include "pg/lookahead.h"
 #include "pg/lookahead_calls.h"
@@ -51,10 +52,12 @@ typedef struct Call
 /* Rows that have been taken from the child. */
 typedef struct RowBatch
 {
-	MemoryContext context;
-	MinimalTuple *rows; /* (room) */
-	int			  room, n, next;
-	AheadBatch	 *ahead; /* NULL: nothing was collected */
+	MemoryContext	context;
+	MinimalTuple   *rows; /* (room) */
+	int				room, n, next;
+	Size			bytes;
+	TupleTableSlot *last;  /* where the last row is, which is large; NULL: in rows */
+	AheadBatch	   *ahead; /* NULL: nothing was collected */
 } RowBatch;
 
 typedef struct Lookahead
@@ -68,6 +71,10 @@ typedef struct Lookahead
 	int64			n_taken;   /* rows since the last rescan */
 	int64			bound;	   /* no more than this are wanted; 0: unknown */
 	bool			exhausted; /* the child has no more rows */
+	int				eflags;	   /* that it was made with */
+	bool			attempts;  /* it may be attempted (attempt.h), */
+	bool			repeats;   /* and made anew */
+	ErrorData	   *failure;   /* of the row behind those taken; NULL: none */
 	TupleTableSlot *row;	   /* for reading rows */
 	OldRowsPlace	old_place; /* relations NIL: calls have no columns of old rows */
 	OldRows		   *old_rows;  /* NULL: none was needed yet */
@@ -270,6 +277,13 @@ init_call(Lookahead *state, Call *call, Node *expected)
 }
 
 static void
+set_child_bound(Lookahead *state)
+{
+	if (state->bound > 0)
+		ExecSetTupleBound(state->bound, outerPlanState(state));
+}
+
+static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
 	Lookahead  *state = (Lookahead *) node;
@@ -277,7 +291,10 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	ListCell   *cell;
 
 	lookahead_stats_init(&state->stats);
-	outerPlanState(node) = ExecInitNode(outerPlan(scan), estate, eflags);
+	outerPlanState(node) = attempt_init(outerPlan(scan), estate, eflags);
+	state->eflags = eflags;
+	state->attempts = attempt_allowed(outerPlanState(node));
+	state->repeats = attempt_repeatable(outerPlanState(node));
 	state->row = ExecInitExtraTupleSlot(estate, ExecGetResultType(outerPlanState(node)),
 										&TTSOpsMinimalTuple);
 	state->call_context =
@@ -290,8 +307,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 			AllocSetContextCreate(CurrentMemoryContext, "pg_infer rows", ALLOCSET_DEFAULT_SIZES);
 	state->size = 1;
 	state->bound = intVal(linitial(scan->custom_private));
-	if (state->bound > 0)
-		ExecSetTupleBound(state->bound, outerPlanState(node));
+	set_child_bound(state);
 	if (lsecond(scan->custom_private) != NIL)
 		state->old_place = old_rows_place(lsecond(scan->custom_private));
 }
@@ -316,6 +332,24 @@ end_scan(CustomScanState *node)
 	ExecEndNode(outerPlanState(node));
 }
 
+/* After a failure: an error that can't be undone is one of every row to come. */
+static void
+replace_child(Lookahead *state)
+{
+	PlanState	 *plan = &state->css.ss.ps;
+	MemoryContext old;
+
+	if (!state->repeats)
+		ThrowErrorData(state->failure);
+	FreeErrorData(state->failure);
+	state->failure = NULL;
+	old = MemoryContextSwitchTo(plan->state->es_query_cxt);
+	ExecEndNode(outerPlanState(plan));
+	outerPlanState(plan) = attempt_init(outerPlan(plan->plan), plan->state, state->eflags);
+	set_child_bound(state);
+	MemoryContextSwitchTo(old);
+}
+
 static void
 rescan(CustomScanState *node)
 {
@@ -328,7 +362,9 @@ rescan(CustomScanState *node)
 	state->exhausted = false;
 	state->n_taken = 0;
 	ExecScanReScan(&node->ss);
-	if (outerPlanState(node)->chgParam == NULL)
+	if (state->failure != NULL)
+		replace_child(state);
+	else if (outerPlanState(node)->chgParam == NULL)
 		ExecReScan(outerPlanState(node));
 }
 
@@ -354,40 +390,29 @@ evaluate_arguments(Lookahead *state, Call *call)
 	return true;
 }
 
-/* As evaluate_arguments, in a subtransaction: false, too, when it failed. */
+/* A call whose arguments are evaluated. */
+typedef struct Evaluation
+{
+	Lookahead *state;
+	Call	  *call;
+	bool	   made;
+} Evaluation;
+
+static void
+evaluate(void *argument)
+{
+	Evaluation *evaluation = argument;
+
+	evaluation->made = evaluate_arguments(evaluation->state, evaluation->call);
+}
+
+/* As evaluate_arguments; false, too, when it fails. */
 static bool
 try_arguments(Lookahead *state, Call *call)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool evaluated = false;
+	Evaluation evaluation = {.state = state, .call = call};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		evaluated = evaluate_arguments(state, call);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			ReThrowError(error);
-		evaluated = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return evaluated;
+	return attempt(evaluate, &evaluation) == NULL && evaluation.made;
 }
 
 /* Whether an argument has to run a subquery first: that is the call's own business. */
@@ -464,14 +489,14 @@ old_row(Lookahead *state)
 	return old_rows_fetch(state->old_rows, state->css.ss.ss_ScanTupleSlot);
 }
 
-/* Collects the calls for the row in state->row. */
+/* Collects the calls for a row. */
 static void
-collect_row(Lookahead *state, AheadBatch *ahead)
+collect_row(Lookahead *state, TupleTableSlot *row, AheadBatch *ahead)
 {
 	ExprContext	 *context = state->css.ss.ps.ps_ExprContext;
 	MemoryContext old = MemoryContextSwitchTo(state->call_context);
 
-	context->ecxt_scantuple = store_row(state, state->row);
+	context->ecxt_scantuple = store_row(state, row);
 	context->ecxt_innertuple = old_row(state);
 	for (int i = 0; i < state->n_calls; i++)
 	{
@@ -482,51 +507,112 @@ collect_row(Lookahead *state, AheadBatch *ahead)
 	MemoryContextSwitchTo(old);
 }
 
-static void
-take_rows(Lookahead *state, RowBatch *batch)
+/* Rows on their way into a batch. */
+typedef struct Taking
 {
+	Lookahead *state;
+	RowBatch  *batch;
+} Taking;
+
+/* Before the last row: two batches, and the last row of each, fit into work_mem. */
+static Size
+most_bytes(void)
+{
+	return (Size) work_mem * 1024 / 4;
+}
+
+static bool
+has_room(const RowBatch *batch)
+{
+	return batch->n < batch->room && batch->bytes < most_bytes() && batch->last == NULL;
+}
+
+/* One more row.  Of a large one there is no copy: the child has it until it is called again. */
+static void
+take_row(Lookahead *state, RowBatch *batch)
+{
+	TupleTableSlot *slot = ExecProcNode(outerPlanState(state));
+	MemoryContext	old;
+	Size			size;
+
+	if (TupIsNull(slot))
+	{
+		state->exhausted = true;
+		return;
+	}
+	slot_getallattrs(slot);
+	size = heap_compute_data_size(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	batch->bytes = add_size(batch->bytes, size);
+	if (size >= most_bytes())
+		batch->last = slot;
+	else
+	{
+		old = MemoryContextSwitchTo(batch->context);
+		batch->rows[batch->n] = ExecCopySlotMinimalTuple(slot);
+		MemoryContextSwitchTo(old);
+	}
+	batch->n++;
+}
+
+static void
+take_more_rows(void *argument)
+{
+	Taking *taking = argument;
+
+	while (has_room(taking->batch) && !taking->state->exhausted)
+		take_row(taking->state, taking->batch);
+}
+
+static void
+take_rows(Lookahead *state, RowBatch *batch, bool wanted)
+{
+	Taking	   taking = {.state = state, .batch = batch};
 	PlanState *child = outerPlanState(state);
-	Size	   bytes = 0;
 
 	batch->room = state->size;
 	if (state->bound > 0)
 		batch->room = Max(1, Min(batch->room, state->bound - state->n_taken));
 	batch->rows = MemoryContextAlloc(batch->context, sizeof(MinimalTuple) * batch->room);
-	while (batch->n < batch->room && bytes < (Size) work_mem * 1024 / 2)
+	if (wanted)
+		take_row(state, batch);
+	if (!state->attempts || !attempt_possible(child))
+		take_more_rows(&taking);
+	else if (has_room(batch) && !state->exhausted)
 	{
-		TupleTableSlot *slot = ExecProcNode(child);
-		MemoryContext	old;
+		MemoryContext old = MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
 
-		if (TupIsNull(slot))
-		{
-			state->exhausted = true;
-			break;
-		}
-		old = MemoryContextSwitchTo(batch->context);
-		batch->rows[batch->n] = ExecCopySlotMinimalTuple(slot);
+		state->failure = attempt_plan(child, take_more_rows, &taking);
 		MemoryContextSwitchTo(old);
-		bytes += batch->rows[batch->n++]->t_len;
 	}
 	state->n_taken += batch->n;
 	state->size = Min(state->size * 2, infer_prefetch_rows);
 }
 
+/* A row of a batch, valid until the next one is read. */
+static TupleTableSlot *
+read_row(Lookahead *state, const RowBatch *batch, int row)
+{
+	if (batch->last != NULL && row == batch->n - 1)
+		return batch->last;
+	return ExecStoreMinimalTuple(batch->rows[row], state->row, false);
+}
+
+/* wanted: its first row is asked for already. */
 static void
-fill_batch(Lookahead *state, RowBatch *batch)
+fill_batch(Lookahead *state, RowBatch *batch, bool wanted)
 {
 	ExprContext *context = state->css.ss.ps.ps_ExprContext;
 
 	clear_batch(state, batch);
-	if (state->exhausted)
+	if (state->exhausted || state->failure != NULL)
 		return;
-	take_rows(state, batch);
+	take_rows(state, batch, wanted);
 	if (batch->n == 0)
 		return;
 	batch->ahead = ahead_create(state->css.ss.ps.state->es_query_cxt, state->stats.mine);
 	for (int i = 0; i < batch->n; i++)
 	{
-		ExecStoreMinimalTuple(batch->rows[i], state->row, false);
-		collect_row(state, batch->ahead);
+		collect_row(state, read_row(state, batch, i), batch->ahead);
 		ResetExprContext(context);
 	}
 	if (state->old_rows != NULL)
@@ -536,6 +622,14 @@ fill_batch(Lookahead *state, RowBatch *batch)
 
 /* ---- rows ---- */
 
+/* The row that is asked for now is the one that has failed. */
+static void
+throw_failure(const Lookahead *state)
+{
+	if (state->failure != NULL)
+		ThrowErrorData(state->failure);
+}
+
 static TupleTableSlot *
 next_row(ScanState *node)
 {
@@ -544,8 +638,10 @@ next_row(ScanState *node)
 
 	if (!infer_prefetch && batch->next == batch->n && state->batches[1 - state->current].n == 0)
 	{
-		TupleTableSlot *row = state->exhausted ? NULL : ExecProcNode(outerPlanState(state));
+		TupleTableSlot *row;
 
+		throw_failure(state);
+		row = state->exhausted ? NULL : ExecProcNode(outerPlanState(state));
 		if (TupIsNull(row))
 		{
 			state->exhausted = true;
@@ -560,14 +656,16 @@ next_row(ScanState *node)
 		state->current = 1 - state->current;
 		batch = &state->batches[state->current];
 		if (batch->n == 0)
-			fill_batch(state, batch);
+			fill_batch(state, batch, true);
 		if (batch->n == 0)
+		{
+			throw_failure(state);
 			return ExecClearTuple(node->ss_ScanTupleSlot);
-		if (batch->n >= OVERLAP_ROWS)
-			fill_batch(state, &state->batches[1 - state->current]);
+		}
+		if (batch->n >= OVERLAP_ROWS && batch->last == NULL)
+			fill_batch(state, &state->batches[1 - state->current], false);
 	}
-	ExecStoreMinimalTuple(batch->rows[batch->next++], state->row, false);
-	return store_row(state, state->row);
+	return store_row(state, read_row(state, batch, batch->next++));
 }
 
 /* While the executor checks again a row that somebody has changed, there is one row and nothing ahead. */
@@ -680,5 +778,6 @@ lookahead_init(void)
 	RegisterCustomScanMethods(&scan_methods);
 	previous_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = run_query;
+	attempt_register();
 	lookahead_plan_init();
 }
