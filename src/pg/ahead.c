@@ -16,7 +16,7 @@
 #include "pg/ahead.h"
 #include "pg/attempt.h"
 
-#define BUCKETS 4096 /* a power of 2 */
+#define BUCKETS 16384 /* a power of 2 */
 #define GROUP_TOKENS 16384
 #define MOST_CALL_ITEMS 64	/* a call with more is a batch by itself */
 #define MOST_GENERATIONS 32 /* of a batch */
@@ -221,15 +221,13 @@ new_group(AheadBatch *batch, const Work *like)
 	return group;
 }
 
-/* The batch's group for one more item. */
+/* The batch's group for one more item: the last that has room, for those before are full mostly. */
 static Group *
 group_for(AheadBatch *batch, const Work *work, int i)
 {
-	ListCell *cell;
-
-	foreach(cell, batch->groups)
+	for (int g = list_length(batch->groups) - 1; g >= 0; g--)
 	{
-		Group *group = lfirst(cell);
+		Group *group = list_nth(batch->groups, g);
 
 		if (!group->sent && group->parent == batch->parent && same_kind(&group->work, work) &&
 			group->work.counts.n_tokens + work->items[i].n_tokens <= GROUP_TOKENS &&
