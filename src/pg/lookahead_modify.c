@@ -14,14 +14,18 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
 
 #include "pg/lookahead.h"
 #include "pg/lookahead_calls.h"
@@ -166,6 +170,31 @@ together(List *expressions)
 	row->row_format = COERCE_IMPLICIT_CAST;
 	row->location = -1;
 	return (Node *) row;
+}
+
+static CaseWhen *
+when(Node *condition, Node *result)
+{
+	CaseWhen *branch = makeNode(CaseWhen);
+
+	branch->expr = (Expr *) condition;
+	branch->result = (Expr *) result;
+	branch->location = -1;
+	return branch;
+}
+
+static Node *
+case_of(List *branches, Node *otherwise)
+{
+	CaseExpr *expression = makeNode(CaseExpr);
+
+	if (branches == NIL)
+		return otherwise;
+	expression->casetype = RECORDOID;
+	expression->args = branches;
+	expression->defresult = (Expr *) otherwise;
+	expression->location = -1;
+	return (Node *) expression;
 }
 
 static bool
@@ -368,6 +397,44 @@ checks(const Target *target, Row row, WCOKind policies)
 	return computed;
 }
 
+static Node *
+of_index(HeapTuple index, AttrNumber attribute)
+{
+	bool  null;
+	Datum source = SysCacheGetAttr(INDEXRELID, index, attribute, &null);
+
+	return null ? NULL : stringToNode(TextDatumGetCString(source));
+}
+
+/* What indexes have of an inserted row, if it meets their conditions. */
+static List *
+index_expressions(const Target *target, Row row)
+{
+	List	 *computed = NIL;
+	ListCell *cell;
+
+	foreach(cell, RelationGetIndexList(target->relation))
+	{
+		HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Node	 *expressions, *condition;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		expressions = planned(of_index(tuple, Anum_pg_index_indexprs));
+		condition = of_index(tuple, Anum_pg_index_indpred);
+		if (((Form_pg_index) GETSTRUCT(tuple))->indisready && expressions != NULL)
+		{
+			expressions = of_catalog(target, together((List *) expressions), row);
+			condition = condition != NULL
+							? of_catalog(target, expression_planner((Expr *) condition), row)
+							: makeBoolConst(true, false);
+			computed = lappend(computed, case_of(list_make1(when(condition, expressions)), NULL));
+		}
+		ReleaseSysCache(tuple);
+	}
+	return computed;
+}
+
 static List *
 returned(const Target *target, Row row)
 {
@@ -385,6 +452,8 @@ of_inserted(const Target *target, Row row)
 
 	computed = list_concat(computed, checks(target, row, WCO_RLS_INSERT_CHECK));
 	computed = list_concat(computed, constraints(target, row));
+	if (target->modify->onConflictAction == ONCONFLICT_NONE)
+		computed = list_concat(computed, index_expressions(target, row));
 	return list_concat(computed, returned(target, row));
 }
 
@@ -448,31 +517,6 @@ of_action(const Target *target, const MergeAction *action)
 		default:
 			return NIL;
 	}
-}
-
-static CaseWhen *
-when(Node *condition, Node *result)
-{
-	CaseWhen *branch = makeNode(CaseWhen);
-
-	branch->expr = (Expr *) condition;
-	branch->result = (Expr *) result;
-	branch->location = -1;
-	return branch;
-}
-
-static Node *
-case_of(List *branches, Node *otherwise)
-{
-	CaseExpr *expression = makeNode(CaseExpr);
-
-	if (branches == NIL)
-		return otherwise;
-	expression->casetype = RECORDOID;
-	expression->args = branches;
-	expression->defresult = (Expr *) otherwise;
-	expression->location = -1;
-	return (Node *) expression;
 }
 
 /* The first action of a kind whose condition holds is the one that is taken. */
