@@ -55,6 +55,9 @@ SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT sum(in
 SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT CASE WHEN infer.similarity('pf', id::text, 'x') > 2 THEN infer.similarity('pf', body, 'y') ELSE infer.similarity('pf', body, 'z') END FROM pf_docs WHERE id > 90$$);
 SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT CASE WHEN id = 91 THEN infer.similarity('pf', infer.similarity('pf', body, 'x')::text, 'y') END, CASE WHEN id > 98 THEN infer.similarity('pf', body, 'x') END FROM pf_docs WHERE id > 90$$);
 SELECT id, CASE WHEN id = 91 THEN infer.similarity('pf', infer.similarity('pf', body, 'x')::text, 'y') END IS NULL AS one, CASE WHEN id > 98 THEN infer.similarity('pf', body, 'x') END IS NULL AS two FROM pf_docs WHERE id > 90 AND id % 4 = 3;
+-- what was computed for some rows only is not taken for others, in places whose conditions are unknown or come later
+SELECT id, CASE WHEN id = 91 THEN infer.similarity('pf', infer.similarity('pf', body, 'x')::text, 'y') END IS NULL AS one, CASE WHEN random() < 2 THEN infer.similarity('pf', body, 'x') END IS NULL AS two FROM pf_docs WHERE id > 90 AND id % 4 = 3;
+SELECT id, infer.similarity('pf', body, 'x') IS NULL AS none FROM pf_docs WHERE CASE WHEN id = 3 THEN infer.similarity('pf', infer.similarity('pf', body, 'x')::text, 'y') < 2 ELSE id < 5 END;
 -- conditions that fail are for the call itself
 SELECT id, CASE WHEN 10 / (id - 5) > 0 THEN infer.similarity('pf', body, 'x') END IS NULL AS none FROM pf_docs ORDER BY id LIMIT 4;
 SELECT id, CASE WHEN 10 / (id - 5) > 0 THEN infer.similarity('pf', body, 'x') END IS NULL AS none FROM pf_docs ORDER BY id LIMIT 5;
@@ -109,6 +112,11 @@ DECLARE pf_scroll SCROLL CURSOR FOR SELECT id, infer.similarity('pf', body, body
 FETCH 3 FROM pf_scroll;
 FETCH BACKWARD 2 FROM pf_scroll;
 FETCH LAST FROM pf_scroll;
+SELECT pf_explain('VERBOSE, COSTS OFF', $$DECLARE pf_explained SCROLL CURSOR FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs$$);
+DECLARE pf_unsaid CURSOR FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs;
+FETCH 3 FROM pf_unsaid;
+FETCH BACKWARD 1 FROM pf_unsaid;
+FETCH RELATIVE 0 FROM pf_unsaid;
 DECLARE pf_hold CURSOR WITH HOLD FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs;
 DECLARE pf_at CURSOR FOR SELECT id, infer.similarity('pf', body, body) FROM pf_docs WHERE id < 3 FOR UPDATE;
 FETCH 1 FROM pf_at;

@@ -279,14 +279,19 @@ add_call(CallSearch *search, FuncExpr *call)
 		search->nested = true;
 		foreach(cell, inner.calls) search->calls = with_expected(
 			search->calls, expected_call(lfirst(cell)), expected_condition(lfirst(cell)));
+		search->places = list_concat(search->places, inner.places);
 		return;
 	}
-	if (!can_evaluate(search, (Node *) search->conditions))
+	if (!can_evaluate(search, (Node *) search->conditions) ||
+		has_known_call((Node *) call->args, NULL))
 		return;
 	if (has_known_call((Node *) search->conditions, NULL))
 		search->nested = true;
 	else
+	{
 		search->calls = with_expected(search->calls, call, condition_here(search));
+		search->places = lappend(search->places, call);
+	}
 }
 
 /* Whether the first n conditions of CASE are not true and, when more is set, the next one is. */

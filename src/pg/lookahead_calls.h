@@ -25,6 +25,7 @@ typedef struct CallSearch
 	List *subplans; /* those of the statement */
 	bool  sets;		/* functions that return sets count, too */
 	List *calls;	/* expected innermost ones: none of their arguments or conditions has another */
+	List *places;	/* the FuncExprs that these are in the expression */
 	List *of_queries; /* the same of subqueries that stand in the expression */
 	bool  nested;	  /* some call has another one in its arguments or condition */
 	List *conditions; /* of the place that the search is at */

@@ -48,8 +48,9 @@ static List *subplans, *range_table; /* of the statement that is planned */
 typedef struct Columns
 {
 	List *entries; /* TargetEntries of the node below */
-	List *from;	   /* calls that have become columns, */
+	List *from;	   /* expected calls that have become columns, */
 	List *to;	   /* and their Vars */
+	List *places;  /* where such calls are replaced; calls that are always made, anywhere */
 } Columns;
 
 static Var *
@@ -103,18 +104,35 @@ over_moved(Node *node, void *context)
 	return expression_tree_mutator(node, over_moved, context);
 }
 
-/* Calls that a lower stage has computed, by its columns. */
 static Node *
-over_results(Node *node, void *context)
+replace_results(Node *node, void *context)
 {
 	Columns	 *columns = context;
 	ListCell *call, *column;
 
 	if (node == NULL)
 		return NULL;
-	forboth(call, columns->from, column,
-			columns->to) if (equal(lfirst(call), node)) return copyObject(lfirst(column));
-	return expression_tree_mutator(node, over_results, context);
+	if (IsA(node, FuncExpr))
+		forboth(call, columns->from, column, columns->to)
+		{
+			if ((IsA(lfirst(call), FuncExpr) || list_member_ptr(columns->places, node)) &&
+				equal(expected_call(lfirst(call)), node))
+				return copyObject(lfirst(column));
+		}
+	return expression_tree_mutator(node, replace_results, context);
+}
+
+/* Calls that a lower stage has computed, by its columns.  A call that was computed for some rows only is replaced
+ * only where its conditions were known, in expressions that it was searched for in. */
+static Node *
+over_results(Node *node, Columns *columns, bool searched)
+{
+	CallSearch search = {.subplans = subplans};
+
+	if (searched)
+		find_calls(&search, node);
+	columns->places = search.places;
+	return replace_results(node, columns);
 }
 
 /* Vars of a node's one input, as columns of that input. */
@@ -253,7 +271,7 @@ calls_as_columns(Plan *plan, List *calls, int varno, Columns *columns)
 
 		node->targetlist =
 			lappend(node->targetlist, makeTargetEntry(copyObject(lfirst(cell)), ++n, NULL, false));
-		columns->from = lappend(columns->from, expected_call(lfirst(call)));
+		columns->from = lappend(columns->from, lfirst(call));
 		columns->to = lappend(columns->to, makeVar(varno, n, expression->funcresulttype, -1,
 												   expression->funccollid, 0));
 	}
@@ -277,9 +295,9 @@ inner_stages(Plan **plan, List **expressions, List **others)
 		if (!search.nested || search.calls == NIL || stage == MOST_STAGES)
 			return list_concat(search.calls, search.of_queries);
 		*plan = calls_as_columns(*plan, search.calls, INDEX_VAR, &columns);
-		*expressions = (List *) over_results((Node *) *expressions, &columns);
+		*expressions = (List *) over_results((Node *) *expressions, &columns, true);
 		if (others != NULL)
-			*others = (List *) over_results((Node *) *others, &columns);
+			*others = (List *) over_results((Node *) *others, &columns, false);
 	}
 }
 
@@ -422,8 +440,8 @@ project_for(Plan *node, List *targetlist, List *above)
 
 		find_calls(&own, (Node *) targetlist);
 		node = calls_as_columns(node, own.calls, INDEX_VAR, &columns);
-		targetlist = (List *) over_results((Node *) targetlist, &columns);
-		above = (List *) over_results((Node *) above, &columns);
+		targetlist = (List *) over_results((Node *) targetlist, &columns, true);
+		above = (List *) over_results((Node *) above, &columns, false);
 		search = (CallSearch){.subplans = subplans};
 		find_calls(&search, (Node *) list_make2(targetlist, above));
 	}
@@ -544,7 +562,38 @@ is_of_side(Node *node, void *context)
 	return expression_tree_walker(node, is_of_side, context);
 }
 
-/* The calls in the keys of one side of a hash join.  A key is made where none before it is NULL. */
+/* The keys of one side. */
+static List *
+keys_of(const HashJoin *join, int varno)
+{
+	List	 *keys = NIL;
+	ListCell *cell;
+
+	foreach(cell, join->hashclauses) keys =
+		lappend(keys, list_nth(lfirst_node(OpExpr, cell)->args, varno == OUTER_VAR ? 0 : 1));
+	return keys;
+}
+
+/* A key is made where none before it is NULL. */
+static void
+find_key_calls(CallSearch *search, const HashJoin *join, List *keys)
+{
+	ListCell *cell, *key;
+
+	forboth(cell, join->hashclauses, key, keys)
+	{
+		NullTest *test = makeNode(NullTest);
+
+		test->arg = lfirst(key);
+		test->nulltesttype = IS_NOT_NULL;
+		test->location = -1;
+		find_calls(search, lfirst(key));
+		if (!op_strict(lfirst_node(OpExpr, cell)->opno))
+			break;
+		search->conditions = lappend(search->conditions, test);
+	}
+}
+
 static List *
 calls_of_keys(const HashJoin *join, int varno)
 {
@@ -552,19 +601,7 @@ calls_of_keys(const HashJoin *join, int varno)
 	List	  *calls = NIL;
 	ListCell  *cell;
 
-	foreach(cell, join->hashclauses)
-	{
-		OpExpr	 *clause = lfirst_node(OpExpr, cell);
-		NullTest *test = makeNode(NullTest);
-
-		test->arg = (Expr *) list_nth(clause->args, varno == OUTER_VAR ? 0 : 1);
-		test->nulltesttype = IS_NOT_NULL;
-		test->location = -1;
-		find_calls(&search, (Node *) test->arg);
-		if (!op_strict(clause->opno))
-			break;
-		search.conditions = lappend(search.conditions, test);
-	}
+	find_key_calls(&search, join, keys_of(join, varno));
 	foreach(cell, search.calls)
 	{
 		Side side = {.varno = varno, .only = true};
@@ -574,6 +611,17 @@ calls_of_keys(const HashJoin *join, int varno)
 			calls = lappend(calls, lfirst(cell));
 	}
 	return calls;
+}
+
+/* Keys, or the clauses that these are of, with such calls as columns. */
+static List *
+over_key_results(const HashJoin *join, List *keys, List *changed, Columns *columns)
+{
+	CallSearch search = {.subplans = subplans};
+
+	find_key_calls(&search, join, keys);
+	columns->places = search.places;
+	return (List *) replace_results((Node *) changed, columns);
 }
 
 /* A hash join makes its keys of every row of both sides, and once more when they meet: calls in them become columns
@@ -591,8 +639,9 @@ look_ahead_for_keys(HashJoin *join)
 	if (outer_calls != NIL && !plan_has_effects(outer) && !outer->async_capable)
 	{
 		join->join.plan.lefttree = calls_as_columns(outer, outer_calls, OUTER_VAR, &outer_columns);
-		join->hashclauses = (List *) over_results((Node *) join->hashclauses, &outer_columns);
-		join->hashkeys = (List *) over_results((Node *) join->hashkeys, &outer_columns);
+		join->hashclauses =
+			over_key_results(join, keys_of(join, OUTER_VAR), join->hashclauses, &outer_columns);
+		join->hashkeys = over_key_results(join, join->hashkeys, join->hashkeys, &outer_columns);
 	}
 	if (inner_calls != NIL && !plan_has_effects(hash->plan.lefttree))
 	{
@@ -610,8 +659,9 @@ look_ahead_for_keys(HashJoin *join)
 			hash_columns.from = lappend(hash_columns.from, with_varno(lfirst(call), &outer_var));
 			hash_columns.to = lappend(hash_columns.to, var);
 		}
-		hash->hashkeys = (List *) over_results((Node *) hash->hashkeys, &hash_columns);
-		join->hashclauses = (List *) over_results((Node *) join->hashclauses, &inner_columns);
+		hash->hashkeys = over_key_results(join, hash->hashkeys, hash->hashkeys, &hash_columns);
+		join->hashclauses =
+			over_key_results(join, keys_of(join, INNER_VAR), join->hashclauses, &inner_columns);
 	}
 }
 
@@ -697,6 +747,35 @@ transform_list(List *plans)
 	}
 }
 
+/* Keeps a plan's rows to come back to. */
+static Plan *
+materialize(Plan *plan)
+{
+	Plan	 *node = materialize_finished_plan(plan);
+	List	 *columns = NIL;
+	ListCell *cell;
+
+	foreach(cell, plan->targetlist)
+	{
+		TargetEntry *entry = flatCopyTargetEntry(lfirst(cell));
+
+		entry->expr = (Expr *) makeVarFromTargetEntry(OUTER_VAR, entry);
+		columns = lappend(columns, entry);
+	}
+	node->targetlist = columns;
+	return node;
+}
+
+/* Whether a cursor may be read backwards: one that says nothing of it may where its plan can. */
+static bool
+may_go_back(Plan *plan, int options)
+{
+	if (options & CURSOR_OPT_SCROLL)
+		return true;
+	return (options & CURSOR_OPT_FAST_PLAN) != 0 && (options & CURSOR_OPT_NO_SCROLL) == 0 &&
+		   ExecSupportsBackwardScan(plan);
+}
+
 /* Whether a merge join's inner side has lost the ability to come back to a row. */
 static bool
 cannot_go_back(const Plan *plan)
@@ -744,7 +823,7 @@ transform_below(Plan *plan, List **above)
 	plan->righttree = transform(plan->righttree);
 	/* a merge join goes back in its inner side */
 	if (IsA(plan, MergeJoin) && cannot_go_back(plan->righttree))
-		plan->righttree = materialize_finished_plan(plan->righttree);
+		plan->righttree = materialize(plan->righttree);
 	switch (nodeTag(plan))
 	{
 		case T_Append:
@@ -850,13 +929,13 @@ find_largest(Plan *plan, void *context)
 	visit_children(plan, find_largest, context);
 }
 
-/* Gives nodes that have no number one behind all others. */
+/* Gives nodes that have no number one behind all others.  (That of a statement's first node is 0.) */
 static void
 number_plan(Plan *plan, void *context)
 {
 	int *largest = context;
 
-	if (lookahead_is(plan) && plan->plan_node_id == 0)
+	if (plan->plan_node_id == 0)
 		plan->plan_node_id = ++*largest;
 	visit_children(plan, number_plan, context);
 }
@@ -901,8 +980,9 @@ static PlannedStmt *
 plan_query(Query *query, const char *text, int options, ParamListInfo params)
 {
 	PlannedStmt *statement;
-	Plan		*plan;
+	Plan		*first, *plan;
 	ListCell	*cell;
+	bool		 goes_back;
 	int			 largest = 0;
 
 	if (previous_planner_hook)
@@ -913,15 +993,18 @@ plan_query(Query *query, const char *text, int options, ParamListInfo params)
 		return statement;
 	subplans = statement->subplans;
 	range_table = statement->rtable;
-	plan = transform(statement->planTree);
-	if ((options & CURSOR_OPT_SCROLL) && !ExecSupportsBackwardScan(plan))
-		plan = materialize_finished_plan(plan);
+	first = statement->planTree;
+	goes_back = may_go_back(first, options);
+	plan = transform(first);
+	if (goes_back && !ExecSupportsBackwardScan(plan))
+		plan = materialize(plan);
 	statement->planTree = plan;
 	foreach(cell, statement->subplans) lfirst(cell) = transform(lfirst(cell));
 	find_largest(plan, &largest);
 	visit_list(statement->subplans, find_largest, &largest);
 	number_plan(plan, &largest);
 	visit_list(statement->subplans, number_plan, &largest);
+	first->plan_node_id = 0;
 	if (statement->parallelModeNeeded)
 	{
 		share_stats_below_gather(plan, NULL);
