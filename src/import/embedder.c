@@ -33,6 +33,7 @@ read_settings(Embedder *embedder, Error *error)
 	if (!params_int(params, "max_length", INT_MAX, 1, INT_MAX, &embedder->encode.max_length,
 					error) ||
 		!params_bool(params, "normalize", false, &embedder->normalize, error) ||
+		!params_bool(params, "strips", false, &embedder->strips, error) ||
 		!params_string(params, "truncate", "error", &truncate, error) ||
 		!params_string(params, "pooling", "mean", &pooling, error) ||
 		!find_prompt(image, &embedder->prompt, error))
@@ -97,10 +98,14 @@ embedder_encode(const Embedder *embedder, Arena *arena, const char *const *texts
 	for (int i = 0; i < n; i++)
 	{
 		const char *text = with_prompt(embedder, arena, texts[i], error);
+		size_t		length = text != NULL ? strlen(text) : 0;
 		Encoding	encoding;
 
-		if (text == NULL ||
-			!tokenizer_encode(&embedder->session.tokenizer, arena, text, strlen(text), NULL, 0,
+		if (text == NULL)
+			return false;
+		if (embedder->strips)
+			embed_strip(&text, &length);
+		if (!tokenizer_encode(&embedder->session.tokenizer, arena, text, length, NULL, 0,
 							  &embedder->encode, &encoding, error))
 			return false;
 		(*items)[i] = (RunItem){.ids = encoding.ids,

@@ -12,6 +12,7 @@ typedef struct Embedder
 	EncodeOptions encode;
 	Pooling		  pooling;
 	bool		  normalize;
+	bool		  strips; /* whitespace at both ends of a text is not embedded */
 	const char	 *prompt; /* the default prompt's text, or "" */
 } Embedder;
 

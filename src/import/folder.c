@@ -168,6 +168,7 @@ read_modules(Folder *folder, const char *directory, Error *error)
 				  : NULL;
 	if (modules == NULL)
 		return false;
+	folder->strips = true;
 	ok = json_array_size(modules) > 0 ||
 		 error_set(error, ERR_DATA, "\"%s\" does not hold a list of modules", path);
 	for (size_t i = 0; ok && i < json_array_size(modules); i++)

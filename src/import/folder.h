@@ -17,8 +17,9 @@ typedef struct Folder
 	char	transformer[FOLDER_MAX_PATH]; /* directory of config, weights and tokenizer */
 	Pooling pooling;
 	bool	normalize;
-	int		max_seq_length;		/* of the Transformer module; 0: none */
-	bool	lower_case;			/* it lower-cases the text first */
+	int		max_seq_length; /* of the Transformer module; 0: none */
+	bool	lower_case;		/* it lower-cases the text first */
+	bool	strips;			/* it leaves whitespace at both ends out, as sentence-transformers do */
 	const char *const *prompts; /* name, text, name, text, ... */
 	int				   n_prompts;
 	const char		  *default_prompt; /* a name, or NULL */

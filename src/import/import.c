@@ -298,6 +298,7 @@ add_weights_params(const Import *self, ParamsBuilder *builder, Precision precisi
 		   params_add_string(builder, "precision", precision_name(precision), error) &&
 		   params_add_string(builder, "pooling", pooling_name(pooling), error) &&
 		   params_add_bool(builder, "normalize", normalize, error) &&
+		   params_add_bool(builder, "strips", self->folder.strips, error) &&
 		   params_add_int(builder, "parameters", parameters, error) &&
 		   params_add_int(builder, "hidden_size", model->hidden_size, error);
 }
@@ -334,7 +335,7 @@ static bool
 write_settings(Import *self, ImageWriter *writer)
 {
 	int				 use_fast = self->options->has_use_fast ? self->options->use_fast : -1;
-	TokenizerOptions options = {.use_fast = use_fast, .do_lower_case = -1};
+	TokenizerOptions options = {.use_fast = use_fast, .lower_case = self->folder.lower_case};
 
 	if (self->config_text != NULL &&
 		!image_write_bytes(writer, SECTION_TEXT, "config.json", self->config_text,
@@ -347,9 +348,6 @@ write_settings(Import *self, ImageWriter *writer)
 		!import_tokenizer(writer, self->folder.transformer, &options, &self->report->has_tokenizer,
 						  &self->tokenizer, self->error))
 		return false;
-	if (self->folder.lower_case && !self->tokenizer.do_lower_case)
-		return error_set(self->error, ERR_UNSUPPORTED,
-						 "do_lower_case is not supported with a tokenizer that keeps case");
 	if (self->has_weights || self->report->has_tokenizer)
 		return true;
 	error_set(self->error, ERR_NOT_FOUND, "directory \"%s\" has neither weights nor a tokenizer",

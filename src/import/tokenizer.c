@@ -117,6 +117,18 @@ compile_spm(TokenizerBuild *build, const TokenizerConfig *config, const char *di
 	return fast ? spm_fast(build, &spm, root, error) : spm_slow(build, &spm, root, error);
 }
 
+/* Lower-cases texts first, unless the class's own rules do. */
+static bool
+lower_first(TokenizerBuild *build, const TokenizerConfig *config, Error *error)
+{
+	Node at = {.key = "do_lower_case"};
+	bool lowers = (config->class == CLASS_BERT || config->class == CLASS_ROFORMER ||
+				   config->class == CLASS_ROCBERT) &&
+				  config->do_lower_case;
+
+	return lowers || compile_lowercase(build, &at, error);
+}
+
 static bool
 compile(TokenizerBuild *build, const TokenizerConfig *config, const char *directory,
 		const TokenizerOptions *options, bool *found, Error *error)
@@ -129,6 +141,8 @@ compile(TokenizerBuild *build, const TokenizerConfig *config, const char *direct
 	fast = options->use_fast < 0 ? root.value != NULL : options->use_fast != 0;
 	/* It has no fast class. */
 	fast = fast && config->class != CLASS_ROCBERT;
+	if (options->lower_case && !lower_first(build, config, error))
+		return false;
 	if (root.value && fast)
 	{
 		*found = true;
@@ -160,12 +174,11 @@ import_tokenizer(ImageWriter *writer, const char *directory, const TokenizerOpti
 	if (!build)
 		return error_set(error, ERR_MEMORY, "out of memory for a tokenizer");
 	build->arena = &arena;
-	if (tokenizer_config_load(&config, directory, options, error) &&
+	if (tokenizer_config_load(&config, directory, error) &&
 		compile(build, &config, directory, options, found, error))
 	{
 		result = !*found || (build_tables(build, error) && build_write(build, writer, error));
 		*summary = (TokenizerSummary){.is_fast = (build->flags & TOKENIZER_FAST) != 0,
-									  .do_lower_case = config.do_lower_case,
 									  .model_max_length = config.model_max_length,
 									  .n_vocab = build->n_vocab};
 	}

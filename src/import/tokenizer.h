@@ -11,15 +11,14 @@
 
 typedef struct TokenizerOptions
 {
-	int use_fast;	   /* 1 fast, 0 slow, -1: fast when there is a tokenizer.json */
-	int do_lower_case; /* 1, 0, -1: as the files say */
+	int	 use_fast;	 /* 1 fast, 0 slow, -1: fast when there is a tokenizer.json */
+	bool lower_case; /* texts are lower-cased before all else, as sentence-transformers do */
 } TokenizerOptions;
 
 /* What the importer may want to know of the tokenizer. */
 typedef struct TokenizerSummary
 {
 	bool	is_fast;
-	bool	do_lower_case;
 	int64_t model_max_length; /* -1: the config has none, or one beyond any text */
 	int		n_vocab;
 } TokenizerSummary;

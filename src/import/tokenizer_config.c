@@ -231,7 +231,7 @@ read_input_names(TokenizerConfig *config, Error *error)
 }
 
 static bool
-read_options(TokenizerConfig *config, const TokenizerOptions *options, Error *error)
+read_options(TokenizerConfig *config, Error *error)
 {
 	Node   node;
 	bool   strip;
@@ -253,8 +253,6 @@ read_options(TokenizerConfig *config, const TokenizerOptions *options, Error *er
 					 &config->clean_up, error) ||
 		!read_input_names(config, error) || !read_spm_options(config, error))
 		return false;
-	if (options->do_lower_case >= 0)
-		config->do_lower_case = options->do_lower_case != 0;
 	if (!config->config.value)
 		return true;
 	if (!node_find(&config->config, "strip_accents", &node, error))
@@ -366,8 +364,7 @@ gather_additional(TokenizerConfig *config, Error *error)
 }
 
 bool
-tokenizer_config_load(TokenizerConfig *config, const char *directory,
-					  const TokenizerOptions *options, Error *error)
+tokenizer_config_load(TokenizerConfig *config, const char *directory, Error *error)
 {
 	const ClassEntry *entry;
 
@@ -382,7 +379,7 @@ tokenizer_config_load(TokenizerConfig *config, const char *directory,
 	config->class = entry->class;
 	config->defaults = entry->special;
 	config->own = entry->own;
-	return read_options(config, options, error) && gather_additional(config, error);
+	return read_options(config, error) && gather_additional(config, error);
 }
 
 typedef struct Numbered

@@ -61,8 +61,7 @@ typedef struct TokenizerConfig
 } TokenizerConfig;
 
 /* Reads them all; absent files leave the class's defaults. */
-extern bool tokenizer_config_load(TokenizerConfig *config, const char *directory,
-								  const TokenizerOptions *options, Error *error);
+extern bool tokenizer_config_load(TokenizerConfig *config, const char *directory, Error *error);
 extern void tokenizer_config_free(TokenizerConfig *config);
 
 /* Adds to the build what Transformers adds when it loads the class: the tokens of added_tokens_decoder or * added_tokens.json and of tokenizer.json (value NULL: there is none), then special tokens that are not

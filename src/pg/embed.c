@@ -138,6 +138,8 @@ add_text(void *argument, Work *work, text *input)
 		utf8 = prompted;
 		length += call->prompt_length;
 	}
+	if (call->handle->strips)
+		embed_strip(&utf8, &length);
 	work_add_text(work, utf8, length, NULL, 0, &call->options, NULL);
 	if (prompted)
 		pfree(prompted);

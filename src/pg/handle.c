@@ -55,6 +55,7 @@ read_params(ModelHandle *handle, Error *error)
 		!params_int(params, "hidden_size", 0, 0, INT_MAX, &handle->hidden_size, error) ||
 		!params_int(params, "max_length", INT_MAX, 1, INT_MAX, &handle->max_length, error) ||
 		!params_bool(params, "normalize", false, &handle->normalize, error) ||
+		!params_bool(params, "strips", false, &handle->strips, error) ||
 		!params_string(params, "truncate", "error", &truncate, error) ||
 		!params_string(params, "pooling", "mean", &pooling, error))
 		return false;

@@ -191,7 +191,8 @@ typedef struct ModelHandle
 	Truncate  truncate;	   /* the model's default */
 	Pooling	  pooling;
 	bool	  normalize;
-	Model	 *model; /* opened without kernels, for checks; NULL before handle_model */
+	bool	  strips; /* whitespace at both ends of a text is not embedded */
+	Model	 *model;  /* opened without kernels, for checks; NULL before handle_model */
 } ModelHandle;
 
 /* The handle for a model argument: checks usage (cached until the catalog changes), maps the image at first

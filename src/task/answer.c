@@ -65,7 +65,7 @@ takes_prefix_space(const Tokenizer *tokenizer, const char *word, size_t length)
 	size_t			 at = 0;
 	uint32_t		 first = utf8_next(word, length, &at);
 
-	if (is_whitespace(first) || (first >= 0x1C && first <= 0x1F))
+	if (is_python_space(first))
 		return false;
 	for (int i = 0; i < tokenizer->n_pre_tokenizers; i++)
 		if (component[i].record->kind == PRE_TOKENIZER_BYTE_LEVEL)

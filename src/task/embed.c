@@ -6,6 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/utf8.h"
+#include "tok/text.h"
+
 static const char *const names[] = {
 	[POOLING_MEAN] = "mean", [POOLING_CLS] = "cls",		  [POOLING_MAX] = "max",
 	[POOLING_LAST] = "last", [POOLING_POOLER] = "pooler",
@@ -27,6 +30,25 @@ const char *
 pooling_name(Pooling pooling)
 {
 	return names[pooling];
+}
+
+void
+embed_strip(const char **text, size_t *length)
+{
+	size_t begin = *length, end = *length, at = 0;
+
+	while (at < *length)
+	{
+		size_t from = at;
+
+		if (is_python_space(utf8_next(*text, *length, &at)))
+			continue;
+		if (begin == *length)
+			begin = from;
+		end = at;
+	}
+	*text += begin;
+	*length = end - begin;
 }
 
 static void

@@ -18,6 +18,9 @@ typedef enum Pooling
 extern bool		   pooling_from_name(const char *name, Pooling *pooling);
 extern const char *pooling_name(Pooling pooling);
 
+/* Leaves the whitespace at both ends of a UTF-8 text out, as sentence-transformers do (str.strip of Python). */
+extern void embed_strip(const char **text, size_t *length);
+
 /*
  * out (dimensions) = the pooled vector of sequence i of a batch, its first `dimensions` numbers,
  * divided by their Euclidean norm (at least 1e-12, as torch.nn.functional.normalize) when

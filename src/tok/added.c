@@ -13,8 +13,8 @@
 static bool
 is_space(const Tokenizer *tokenizer, uint32_t character)
 {
-	return is_whitespace(character) ||
-		   (character >= 0x1C && character <= 0x1F && !(tokenizer->tables->flags & TOKENIZER_FAST));
+	return tokenizer->tables->flags & TOKENIZER_FAST ? is_whitespace(character)
+													 : is_python_space(character);
 }
 
 /* The first byte of the character that ends before byte end. */

@@ -25,8 +25,8 @@ prepend_normalize(const Component *component, Run *run, const Text *in, Text *ou
 	if (!text_reserve(out, run->arena, in->length + component->length, run->error))
 		return false;
 	first = in->length > 0 ? text_next(in->bytes, &at) : 0;
-	if (!run->continues && (!(component->record->flags & PREPEND_UNLESS_SPACE) ||
-							!(is_whitespace(first) || (first >= 0x1C && first <= 0x1F))))
+	if (!run->continues &&
+		(!(component->record->flags & PREPEND_UNLESS_SPACE) || !is_python_space(first)))
 		for (size_t i = 0; i < component->length; i++)
 		{
 			out->bytes[out->length] = component->bytes[i];

@@ -5,12 +5,6 @@
 #include "tok/component.h"
 
 static bool
-is_python_space(uint32_t c)
-{
-	return is_whitespace(c) || (c >= 0x1C && c <= 0x1F);
-}
-
-static bool
 quotes_normalize(const Component *component, Run *run, const Text *in, Text *out)
 {
 	bool   joins = (component->record->flags & QUOTES_SPACES) != 0, waits = false;

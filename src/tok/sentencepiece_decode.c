@@ -169,13 +169,6 @@ put_decoded(const Component *component, Buffer *buffer, const Fragment *fragment
 	return put_bytes(buffer, fragments + bytes, n - bytes);
 }
 
-/* Whitespace to Python. */
-static bool
-is_python_space(uint32_t c)
-{
-	return is_whitespace(c) || (c >= 0x1C && c <= 0x1F);
-}
-
 /* What is left of bytes begin .. length - 1 of a buffer without whitespace at both ends. */
 static void
 strip(Buffer *buffer, size_t begin)

@@ -94,6 +94,13 @@ is_whitespace(uint32_t c)
 		   c == 0x205F || c == 0x3000;
 }
 
+/* What str.isspace of Python takes for whitespace. */
+static inline bool
+is_python_space(uint32_t c)
+{
+	return is_whitespace(c) || (c >= 0x1C && c <= 0x1F);
+}
+
 /* The number of characters in bytes[0 .. length) of a Text. */
 static inline size_t
 text_count(const char *bytes, size_t length)

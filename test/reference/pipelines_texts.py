@@ -1,9 +1,11 @@
 """Cases of the tasks about whole texts: classify*, zero_shot, score, rerank, choose*, and what a language model says of a text."""
 
+import json
+
 import numpy as np
 import torch
 import transformers as T
-from sentence_transformers import CrossEncoder
+from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from pipelines_common import Folder
 
@@ -108,6 +110,44 @@ def one_type():
                settings=settings)
     for i, (text, pair) in enumerate(zip(ENGLISH, ENGLISH[1:3])):
         f.case(f"pair-{i}", "classify_scores", {"input": text, "pair": pair}, lambda m: score_rows(classified(f, m, text, pair)))
+
+
+# ---- embed, of a sentence-transformers folder ----
+
+
+def embed_folder(name, family, tokenizer, pooling, rows="", lower=False, **options):
+    """Texts are stripped, and lower-cased where the folder says so, before the tokenizer sees them."""
+    f = Folder(name, family, "Model", tokenizer, rows=rows, scale=0.6, **options)
+    modules = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
+    documents = {
+        "modules.json": [{"idx": i, "name": str(i), "path": path, "type": "sentence_transformers.models." + module}
+                         for i, (module, path) in enumerate(modules)],
+        "sentence_bert_config.json": {"max_seq_length": 80, "do_lower_case": lower},
+        "config_sentence_transformers.json": {"prompts": {"query": "Query: "}},
+        "1_Pooling/config.json": {"word_embedding_dimension": f.config.hidden_size,
+                                  **{f"pooling_mode_{m}": m == pooling for m in ("cls_token", "mean_tokens", "max_tokens", "lasttoken")}},
+    }
+    for path, document in documents.items():
+        (f.path / path).parent.mkdir(exist_ok=True)
+        (f.path / path).write_text(json.dumps(document, indent=1) + "\n")
+    encoder = SentenceTransformer(str(f.path), device="cpu")
+    encoder[0].tokenizer = f.tokenizer
+
+    def vector(model, text, **prompt):
+        encoder[0].auto_model = model
+        return [float(x) for x in encoder.encode(text, show_progress_bar=False, **prompt)]
+
+    texts = ENGLISH[:3] + ENGLISH[4:5] + ["", "   ", " \tHello, my DOG\u3000is cute \n", "\x1c\u00a0Dog\x85"]
+    for i, text in enumerate(texts):
+        f.case(f"text-{i}", "embed", {"input": text}, lambda m: vector(m, text))
+    f.case("prompt", "embed", {"input": texts[6], "prompt": "query"}, lambda m: vector(m, texts[6], prompt_name="query"))
+    f.case("prompt-alone", "embed", {"input": " ", "prompt": "Title:  "}, lambda m: vector(m, " ", prompt="Title:  "))
+
+
+def embeddings():
+    embed_folder("embed-roberta", "roberta-prelayernorm", "class-roberta-fast", "lasttoken", rows="RP-35")
+    embed_folder("embed-roberta-lower", "roberta-prelayernorm", "class-roberta-fast-prefix", "mean_tokens", lower=True)
+    embed_folder("embed-bert-lower", "bert", "bert-fast-cased", "cls_token", lower=True)
 
 
 # ---- zero_shot ----
@@ -255,6 +295,7 @@ def causal():
 def make():
     classifiers()
     one_type()
+    embeddings()
     zero_shots()
     scores()
     choices()

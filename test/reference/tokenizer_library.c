@@ -32,7 +32,7 @@ EXPORT const char *library_decode(Handle *handle, const int32_t *ids, int n, int
 Handle *
 library_open(const char *folder, const char *image, int use_fast, char *message)
 {
-	TokenizerOptions options = {.use_fast = use_fast, .do_lower_case = -1};
+	TokenizerOptions options = {.use_fast = use_fast};
 	TokenizerSummary summary;
 	Handle			*handle = calloc(1, sizeof *handle);
 	Error			 error = {0};

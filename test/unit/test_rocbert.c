@@ -105,7 +105,7 @@ test_refused(void **state)
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
 	{
 		char			 folder[] = "/tmp/pg_infer_test_XXXXXX", *path = test_temporary();
-		TokenizerOptions options = {.use_fast = -1, .do_lower_case = -1};
+		TokenizerOptions options = {.use_fast = -1};
 		TokenizerSummary summary;
 		Error			 error = {0};
 		bool			 found;

@@ -180,7 +180,7 @@ test_refused(void **state)
 	{
 		char			 folder[] = "/tmp/pg_infer_test_XXXXXX", file[300];
 		char			*path = test_temporary();
-		TokenizerOptions options = {.use_fast = -1, .do_lower_case = -1};
+		TokenizerOptions options = {.use_fast = -1};
 		TokenizerSummary summary;
 		Error			 error = {0};
 		ImageWriter		*writer = image_writer_create(path, &error);

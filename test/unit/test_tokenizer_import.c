@@ -37,7 +37,7 @@ import(const char *json, const char *vocab, const char *config, bool *found, Err
 {
 	char			 folder[] = "/tmp/pg_infer_test_XXXXXX";
 	char			*path = test_temporary();
-	TokenizerOptions options = {.use_fast = -1, .do_lower_case = -1};
+	TokenizerOptions options = {.use_fast = -1};
 	TokenizerSummary summary;
 	ImageWriter		*writer = image_writer_create(path, error);
 	bool			 result;
@@ -399,7 +399,7 @@ test_vocabulary(void **state)
 	size_t		  length;
 
 	assert_int_equal(test.tokenizer.n_vocab, test.summary.n_vocab);
-	assert_true(test.summary.is_fast && test.summary.do_lower_case);
+	assert_true(test.summary.is_fast);
 	assert_int_equal(test.tokenizer.unk_id, 1);
 	assert_int_equal(test.tokenizer.cls_id, 2);
 	assert_int_equal(test.tokenizer.bos_id, -1);

@@ -37,7 +37,7 @@ test_temporary(void)
 static inline bool
 test_tokenizer_try(const char *folder, int use_fast, TestTokenizer *test, Error *error)
 {
-	TokenizerOptions options = {.use_fast = use_fast, .do_lower_case = -1};
+	TokenizerOptions options = {.use_fast = use_fast};
 	char			*path = test_temporary();
 	bool			 found;
 	ImageWriter		*writer = image_writer_create(path, error);
