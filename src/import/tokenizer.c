@@ -153,9 +153,8 @@ compile(TokenizerBuild *build, const TokenizerConfig *config, const char *direct
 	else
 		result = compile_vocab(build, config, directory, &root, fast, found, error);
 	json_decref(root.value);
-	if (!config->has_types)
-		build_one_type(build);
-	build->flags |= (fast ? TOKENIZER_FAST : 0) | (config->clean_up ? TOKENIZER_CLEAN_UP : 0);
+	build->flags |= (fast ? TOKENIZER_FAST : 0) | (config->clean_up ? TOKENIZER_CLEAN_UP : 0) |
+					(config->has_types ? 0 : TOKENIZER_NO_TYPES);
 	return result;
 }
 

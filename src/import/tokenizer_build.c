@@ -299,14 +299,6 @@ build_item(TokenizerBuild *build, TemplateList list, int32_t id, int32_t type_id
 	return true;
 }
 
-void
-build_one_type(TokenizerBuild *build)
-{
-	for (int list = 0; list < TEMPLATE_LISTS; list++)
-		for (int i = 0; i < build->n_items[list]; i++)
-			build->items[list][i].type_id = 0;
-}
-
 bool
 build_table(TokenizerBuild *build, const char *name, const void *data, size_t size, Error *error)
 {

@@ -141,9 +141,6 @@ extern bool build_component(TokenizerBuild *build, BuildStage stage, const Compo
 extern bool build_item(TokenizerBuild *build, TemplateList list, int32_t id, int32_t type_id,
 					   Error *error);
 
-/* Makes all type ids of the template lists 0. */
-extern void build_one_type(TokenizerBuild *build);
-
 /* The TOKENIZER_CUT_* that neither components nor added tokens forbid. */
 extern uint32_t build_allowed_cuts(const TokenizerBuild *build);
 

@@ -89,6 +89,12 @@ count_results(const Work *work, const WorkItem *item)
 	return run_item_results(handle_model(work->handle), &run);
 }
 
+static bool
+gives_types(const ModelHandle *handle)
+{
+	return !handle->has_tokenizer || !(handle->tokenizer.tables->flags & TOKENIZER_NO_TYPES);
+}
+
 void
 work_add(Work *work, const WorkItem *item)
 {
@@ -100,7 +106,7 @@ work_add(Work *work, const WorkItem *item)
 	work->items = grow(work, work->items, counts->n_items, 1, &work->item_room, sizeof(TextsItem));
 	grow_tokens(work, item->n_tokens);
 	append(work->ids, at, item->ids, item->n_tokens);
-	append(work->type_ids, at, item->type_ids, item->n_tokens);
+	append(work->type_ids, at, gives_types(work->handle) ? item->type_ids : NULL, item->n_tokens);
 	if (counts->has_shapes)
 	{
 		append(work->shape_ids, at, item->shape_ids, item->n_tokens);

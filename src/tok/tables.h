@@ -134,14 +134,19 @@ typedef enum ComponentKind
 #define TOKENIZER_TRIM 0x10		   /* positions leave out whitespace at both ends of a token */
 #define TOKENIZER_TRIM_PREFIX 0x20 /* but not what add_prefix_space put before the first one */
 #define TOKENIZER_EOS_ONCE 0x40	   /* a text that ends in the template's token gets none */
-#define TOKENIZER_TRIM_AGAIN 0x80  /* once more; likewise */
+#define TOKENIZER_TRIM_AGAIN 0x200 /* once more; likewise */
 #define TOKENIZER_TRIM_AGAIN_PREFIX 0x100
+#define TOKENIZER_NO_TYPES 0x400 /* models are not given its type ids */
 /* Where a long text may be cut so that its parts give the same tokens as the whole. */
 #define TOKENIZER_CUT_SPACE 0x4 /* before a space between ASCII letters or digits */
 #define TOKENIZER_CUT_HAN 0x8	/* between two characters of U+4E00..U+9FFF */
 #define TOKENIZER_CUT_STOP                                                                         \
 	0x80 /* behind one of U+3001 U+3002 U+FF01 U+FF0C U+FF1B U+FF1F, before such a one */
 #define TOKENIZER_CUTS (TOKENIZER_CUT_SPACE | TOKENIZER_CUT_HAN | TOKENIZER_CUT_STOP)
+_Static_assert((TOKENIZER_FAST ^ TOKENIZER_CLEAN_UP ^ TOKENIZER_TRIM ^ TOKENIZER_TRIM_PREFIX ^
+				TOKENIZER_EOS_ONCE ^ TOKENIZER_TRIM_AGAIN ^ TOKENIZER_TRIM_AGAIN_PREFIX ^
+				TOKENIZER_NO_TYPES ^ TOKENIZER_CUTS) == 0x7FF,
+			   "flags of a tokenizer have bits of their own");
 #define CUT_MADE(cuts) ((uint32_t) (cuts) << 8)
 #define CUT_MOVES                                                                                  \
 	0x10000 /* of a component: a space or an ideograph may be something else behind it */

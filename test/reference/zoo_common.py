@@ -52,8 +52,6 @@ def ask(tokenizer, text, pair=None, bare=False, max_length=None, side="right"):
     if max_length and len(ids) > max_length:
         return None
     types = encoding["token_type_ids"][0] if "token_type_ids" in encoding else []
-    if "token_type_ids" not in tokenizer.model_input_names:
-        types = [0] * len(types)  # no model gets them
     run = {"text": text, "ids": ids}
     if len(types) != len(ids):
         run["types"] = None
