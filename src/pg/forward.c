@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <sys/mman.h>
+
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -103,6 +105,11 @@ enum
 	COLUMN_PAST = COLUMN_ARRAYS + 8,
 	COLUMN_PAIR,
 	N_COLUMNS
+};
+
+enum
+{
+	LARGE_PAGE = 2 * 1024 * 1024
 };
 
 static AnyArray *
@@ -343,6 +350,46 @@ make_past(const ForwardOutputs *outputs)
 	return PointerGetDatum(past);
 }
 
+/* Asks for large pages where memory is about to be filled from end to end; the kernel may decline. */
+static void
+expect_filling(char *memory, Size size)
+{
+#ifdef MADV_HUGEPAGE
+	char *begin = (char *) TYPEALIGN(LARGE_PAGE, memory);
+	char *end = (char *) TYPEALIGN_DOWN(LARGE_PAGE, memory + size);
+
+	if (begin < end)
+		madvise(begin, end - begin, MADV_HUGEPAGE);
+#endif
+}
+
+/* The row that heap_form_tuple makes, without filling it twice: first with zeros, then with values.  Its header is
+ * that of a row of NULLs. */
+static Datum
+make_row(TupleDesc description, Datum *values, bool *nulls)
+{
+	bool			none[N_COLUMNS];
+	HeapTuple		empty;
+	HeapTupleHeader row;
+	Size			size = heap_compute_data_size(description, values, nulls);
+	char		   *data;
+
+	memset(none, true, sizeof none);
+	empty = heap_form_tuple(description, values, none);
+	row = palloc(add_size(empty->t_len, size + MAXIMUM_ALIGNOF));
+	expect_filling((char *) row, empty->t_len + size);
+	memcpy(row, empty->t_data, empty->t_len);
+	HeapTupleHeaderSetDatumLength(row, empty->t_len + size);
+	data = (char *) row + row->t_hoff;
+	for (int i = 0; i < N_COLUMNS; i++) /* bytes that align a column are 0 */
+	{
+		memset(data + heap_compute_data_size(description, values, none), 0, MAXIMUM_ALIGNOF);
+		none[i] = nulls[i];
+	}
+	heap_fill_tuple(description, values, nulls, data, size, &row->t_infomask, row->t_bits);
+	return HeapTupleHeaderGetDatum(row);
+}
+
 static Datum
 make_output(FunctionCallInfo fcinfo, ForwardOutputs *outputs)
 {
@@ -374,7 +421,7 @@ make_output(FunctionCallInfo fcinfo, ForwardOutputs *outputs)
 		values[COLUMN_PAST] = make_past(outputs);
 		nulls[COLUMN_PAST] = false;
 	}
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
+	return make_row(BlessTupleDesc(description), values, nulls);
 }
 
 /* ---- the functions ---- */
