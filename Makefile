@@ -110,6 +110,11 @@ fuzzers:
 	$(MAKE) CC=clang SANITIZED=build/fuzzer FUZZ_MAIN= FUZZ_FLAGS=-fsanitize=fuzzer \
 		SANITIZE='$(SANITIZE) -fsanitize=fuzzer-no-link' fuzz-targets
 
+# For test/t/130_hints.pl.
+build/test_hints.so: test/hints/test_hints.c
+	@mkdir -p build
+	$(CC) $(CPPFLAGS) $(CFLAGS) -shared -o $@ $<
+
 # For test/reference/compare_tokenizers.py.
 build/tokenizer_library.so: test/reference/tokenizer_library.c $(CORE_OBJS) $(filter-out src/import/main.o,$(COMMAND_OBJS))
 	@mkdir -p build

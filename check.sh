@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds pg_infer and runs every test there is, on Debian 12, as root or with sudo for apt and the installation.
+# Builds pg_infer and runs every test there is, on Debian 12 or 13, as root or with sudo for apt and the installation.
 #   ./check.sh [LAYER...]     all layers, or some of: style units fuzz regress pgtap isolation clusters
 # PG_CONFIG chooses a PostgreSQL other than Debian's.  Logs stay in build/check.  The last line is "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")"
-export LC_ALL=C.UTF-8
+export LC_ALL=C.UTF-8 LANG=C.UTF-8
 
 . tools/cluster.sh
 
@@ -74,7 +74,9 @@ failures() {
 }
 
 compile() {
-    make -j"$(nproc)" all unit-tests && as_root make -s PG_CONFIG="$PG_CONFIG" install
+    local programs=unit-tests
+    [ "$wanted" = "  " ] || [ "${wanted#* units }" != "$wanted" ] || programs=
+    make -j"$(nproc)" all build/test_hints.so $programs && as_root make -s PG_CONFIG="$PG_CONFIG" install
 }
 
 # clang sees other mistakes than gcc; it compiles a copy, so that no object is mixed.
@@ -92,7 +94,8 @@ copy_tree() {
     tree=$scratch/pg_infer
     mkdir -p "$tree/build"
     cp -a Makefile pg_infer.control README.md .clang-format src sql expected test tools doc "$tree/"
-    cp -a build/unit "$tree/build/"
+    cp -a build/test_hints.so "$tree/build/"
+    [ ! -d build/unit ] || cp -a build/unit "$tree/build/"
     [ -z "$cluster_user" ] || chown -R "$cluster_user" "$tree"
 }
 
@@ -115,11 +118,15 @@ pgtap() {
         in_tree pg_prove --verbose --dbname pgtap --ext .sql --recurse test/pgtap
 }
 
+# PostgreSQL that was built without its TAP tests has no PostgreSQL::Test; Debian's drives other versions, too.
 clusters() {
-    local pgxs
+    local pgxs perl
     pgxs=$(dirname "$($PG_CONFIG --pgxs)")/..
-    in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE TESTDIR="$tree" PG_REGRESS="$pgxs/test/regress/pg_regress" \
-        prove --verbose -I "$pgxs/test/perl" -I test/perl --ext .pl --recurse test/t
+    perl=$pgxs/test/perl
+    [ -d "$perl" ] || perl=/usr/lib/postgresql/$debian_postgresql/lib/pgxs/src/test/perl
+    in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE TESTDIR="$tree" TESTDATADIR="$tree/tmp_check" \
+        TESTLOGDIR="$tree/tmp_check/log" PG_REGRESS="$pgxs/test/regress/pg_regress" \
+        prove --verbose -I "$perl" -I test/perl --ext .pl --recurse test/t
 }
 
 # In braces, so that bash has read all of it before anything runs.

@@ -23,9 +23,13 @@ my $analyze = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $sums";
 
 # ---- other hooks ----
 
-my @modules = qw(pg_stat_statements auto_explain pg_infer);
-$node->append_conf(
-	'postgresql.conf', q{
+SKIP:
+{
+	my ($libdir) = run_command([ 'pg_config', '--pkglibdir' ]);
+	skip 'no contrib modules here', 20 unless -e "$libdir/pg_stat_statements.so" && -e "$libdir/auto_explain.so";
+	my @modules = qw(pg_stat_statements auto_explain pg_infer);
+	$node->append_conf(
+		'postgresql.conf', q{
 auto_explain.log_min_duration = 0
 auto_explain.log_analyze = on
 auto_explain.log_verbose = on
@@ -33,30 +37,31 @@ auto_explain.log_nested_statements = on
 pg_stat_statements.track = all
 pg_stat_statements.track_planning = on
 });
-$node->append_conf('postgresql.conf', "shared_preload_libraries = '$modules[0], $modules[1], $modules[2]'");
-$node->restart;
-$node->safe_psql('postgres', 'CREATE EXTENSION pg_stat_statements');
-for my $order ([ 0, 1, 2 ], [ 2, 1, 0 ], [ 1, 2, 0 ], [ 0, 2, 1 ])
-{
-	my $list = join ', ', map { $modules[$_] } @$order;
-	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$list'");
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$modules[0], $modules[1], $modules[2]'");
 	$node->restart;
-	$node->safe_psql('postgres', 'SELECT pg_stat_statements_reset()');
-	my $begin = -s $node->logfile;
-	is($node->safe_psql('postgres', $sums), $plain, "the same rows with $list");
-	is( $node->safe_psql(
-			'postgres',
-			"SELECT calls, plans, rows FROM pg_stat_statements WHERE query LIKE 'SELECT md5(string_agg(infer.embed(%'"),
-		'1|1|1',
-		'the statement is counted');
-	my $log = slurp_file($node->logfile, $begin);
-	like($log, qr/Custom Scan \(InferLookahead\).*Output: .*Ahead Of: infer\.embed/s, 'auto_explain shows the node');
-	like($log, qr/Ahead Of: infer\.similarity\s+Batches: \d+\s+Items: \d\d\s+Shared Items: 3\d\d\s/, 'and what it did');
-	is( $node->safe_psql('postgres', "DO \$\$ BEGIN PERFORM infer.embed('tiny', body) FROM texts; END \$\$; SELECT 1"),
-		'1', 'a nested statement is looked ahead for, too');
+	$node->safe_psql('postgres', 'CREATE EXTENSION pg_stat_statements');
+	for my $order ([ 0, 1, 2 ], [ 2, 1, 0 ], [ 1, 2, 0 ], [ 0, 2, 1 ])
+	{
+		my $list = join ', ', map { $modules[$_] } @$order;
+		$node->append_conf('postgresql.conf', "shared_preload_libraries = '$list'");
+		$node->restart;
+		$node->safe_psql('postgres', 'SELECT pg_stat_statements_reset()');
+		my $begin = -s $node->logfile;
+		is($node->safe_psql('postgres', $sums), $plain, "the same rows with $list");
+		is( $node->safe_psql(
+				'postgres',
+				"SELECT calls, plans, rows FROM pg_stat_statements WHERE query LIKE 'SELECT md5(string_agg(infer.embed(%'"),
+			'1|1|1',
+			'the statement is counted');
+		my $log = slurp_file($node->logfile, $begin);
+		like($log, qr/Custom Scan \(InferLookahead\).*Output: .*Ahead Of: infer\.embed/s, 'auto_explain shows the node');
+		like($log, qr/Ahead Of: infer\.similarity\s+Batches: \d+\s+Items: \d\d\s+Shared Items: 3\d\d\s/, 'and what it did');
+		is( $node->safe_psql('postgres', "DO \$\$ BEGIN PERFORM infer.embed('tiny', body) FROM texts; END \$\$; SELECT 1"),
+			'1', 'a nested statement is looked ahead for, too');
+	}
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_infer'");
+	$node->restart;
 }
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_infer'");
-$node->restart;
 
 # ---- a hot standby ----
 
