@@ -3,7 +3,10 @@
 # cluster_scratch makes $scratch, a folder of the unprivileged user that runs the server (initdb refuses
 # root); it and the server are gone when the script exits.  PG_CONFIG chooses another installation.
 
-: "${PG_CONFIG:=/usr/lib/postgresql/15/bin/pg_config}"
+# Debian 12 has PostgreSQL 15, Debian 13 has 17.
+debian=$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-}")
+[ "$debian" = 13 ] && debian_postgresql=17 || debian_postgresql=15
+: "${PG_CONFIG:=/usr/lib/postgresql/$debian_postgresql/bin/pg_config}"
 export PG_CONFIG
 scratch=
 cluster_user=
