@@ -139,11 +139,32 @@ CREATE FUNCTION pm_insert(most int) RETURNS SETOF real LANGUAGE sql AS
 SELECT count(*) FROM pm_insert(20);
 SELECT pm($$SELECT count(*) FROM pm_insert(9)$$, 'pm_parent');
 
--- ON CONFLICT: generated columns are computed of all rows, the rest is left
-CREATE TABLE pm_unique (id int PRIMARY KEY, body text, near real, vec real[] GENERATED ALWAYS AS (infer.embed('pm', body)) STORED);
-INSERT INTO pm_unique SELECT id, 'dog ' || id FROM generate_series(1, 20) AS id;
-SELECT pm($$INSERT INTO pm_unique AS u SELECT id, body FROM pm_source ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', excluded.body, u.body), body = excluded.body RETURNING id, infer.similarity('pm', body, 'a')$$, 'pm_unique');
-SELECT pm($$INSERT INTO pm_unique SELECT id, body FROM pm_source ON CONFLICT DO NOTHING$$, 'pm_unique');
+-- ON CONFLICT: generated columns are computed of all rows; the rest is of rows that conflict, or don't
+CREATE TABLE pm_unique (
+    gone int, id int PRIMARY KEY, word text, body text, near real,
+    vec real[] GENERATED ALWAYS AS (infer.embed('pm', body)) STORED, UNIQUE (word, id));
+ALTER TABLE pm_unique DROP COLUMN gone;
+INSERT INTO pm_unique SELECT id, CASE WHEN id > 2 THEN 'w' END, 'dog ' || id FROM generate_series(1, 20) AS id;
+SELECT pm($$INSERT INTO pm_unique AS u (id, body) SELECT id, body FROM pm_source ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', excluded.body, u.body), body = excluded.body RETURNING id, infer.similarity('pm', body, 'a')$$, 'pm_unique');
+SELECT pm($$INSERT INTO pm_unique AS u (id, body) SELECT id + 15, body FROM pm_source WHERE id < 10 ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', u.body, 'a') WHERE u.id = excluded.id AND u.id > 17$$, 'pm_unique');
+SELECT pm($$INSERT INTO pm_unique (id, word, body) VALUES (3, 'w', 'a'), (4, 'w', 'b'), (21, 'w', 'c'), (22, NULL, 'd') ON CONFLICT (word, id) DO UPDATE SET near = infer.similarity('pm', excluded.body, 'e')$$, 'pm_unique');
+SELECT pm($$INSERT INTO pm_unique SELECT id, NULL, body FROM pm_source ON CONFLICT DO NOTHING RETURNING infer.similarity('pm', body, 'a')$$, 'pm_unique');
+-- a key that is not known ahead
+CREATE TABLE pm_serial (id serial PRIMARY KEY, body text, near real);
+INSERT INTO pm_serial SELECT id, 'dog ' || id FROM generate_series(1, 20) AS id;
+SELECT pm($$INSERT INTO pm_serial (body) SELECT body FROM pm_source WHERE id < 9 ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', excluded.body, 'a')$$, 'pm_source');
+-- a transaction that is serializable reads nothing but what the statement does
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT pm($$INSERT INTO pm_unique (id, body) SELECT id, body FROM pm_source WHERE id < 9 ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', excluded.body, 'a')$$, 'pm_unique');
+COMMIT;
+-- indexes on some rows, and policies, are left alone
+CREATE UNIQUE INDEX ON pm_indexed (id) WHERE id > 3;
+INSERT INTO pm_indexed SELECT * FROM pm_source WHERE id < 7;
+SELECT pm($$INSERT INTO pm_indexed SELECT id, body FROM pm_source WHERE id < 9 ON CONFLICT (id) WHERE id > 3 DO UPDATE SET body = infer.similarity('pm', excluded.body, 'e')::text$$, 'pm_indexed');
+CREATE UNIQUE INDEX ON pm_indexed (body);
+SET ROLE pm_role;
+SELECT pm($$INSERT INTO pm_indexed SELECT id, body FROM pm_source WHERE id < 4 ON CONFLICT (body) DO UPDATE SET body = infer.similarity('pm', excluded.body, 'e')::text$$, 'pm_indexed');
+RESET ROLE;
 
 -- triggers may change rows, and leave them out
 CREATE FUNCTION pm_trigger() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -168,7 +189,7 @@ INSERT INTO pm_unique (id, body) SELECT id + 40, (10 / (id - 2))::text FROM pm_s
 
 DROP FUNCTION pm, pm_result, pm_insert;
 DROP VIEW pm_view, pm_no_table;
-DROP TABLE pm_source, pm_rows, pm_parts, pm_child, pm_parent, pm_indexed, pm_unique;
+DROP TABLE pm_source, pm_rows, pm_parts, pm_child, pm_parent, pm_indexed, pm_unique, pm_serial;
 DROP FUNCTION pm_trigger, pm_instead;
 DROP SERVER pm;
 DROP ROLE pm_role;

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "executor/executor.h"
@@ -94,6 +95,16 @@ compat_result_relation(EState *estate, Index index)
 	return ExecGetRangeTableRelation(estate, index, true);
 #else
 	return ExecGetRangeTableRelation(estate, index);
+#endif
+}
+
+static inline IndexScanDesc
+compat_index_beginscan(Relation table, Relation index, Snapshot snapshot, int n_keys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan(table, index, snapshot, NULL, n_keys, 0);
+#else
+	return index_beginscan(table, index, snapshot, n_keys, 0);
 #endif
 }
 

@@ -13,11 +13,13 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
@@ -40,7 +42,8 @@ typedef struct Target
 	Index			   varno; /* of the first relation that is modified: the expressions are its */
 	AttrNumber		  *columns; /* of relation, by that one's columns; NULL: the same */
 	int				   n_columns;
-	AttrNumber		   ctid; /* column of the input; 0: there is none */
+	AttrNumber		   ctid;	/* column of the input; 0: there is none */
+	Oid				   arbiter; /* a unique index that leads to the row that conflicts */
 } Target;
 
 /* A row that is written: an expression for each column of the relation, NULL where it isn't known. */
@@ -52,9 +55,10 @@ typedef Node **Row;
 typedef struct Rewriting
 {
 	const Target *target;
-	Index		  varno;  /* of Vars of the target */
-	bool		  mapped; /* their columns are those of the first relation that is modified */
-	Row			  row;	  /* NULL: it is the one before */
+	Index		  varno;	/* of Vars of the target */
+	bool		  mapped;	/* their columns are those of the first relation that is modified */
+	Row			  row;		/* NULL: it is the one before */
+	Row			  excluded; /* what INNER_VARs are of; NULL: of the input */
 } Rewriting;
 
 static Node *
@@ -62,7 +66,7 @@ old_column(const Target *target, AttrNumber column)
 {
 	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(target->relation), column - 1);
 
-	if (target->ctid == 0 || attribute->attisdropped)
+	if ((target->ctid == 0 && !OidIsValid(target->arbiter)) || attribute->attisdropped)
 		return NULL;
 	return (Node *) makeVar(INNER_VAR, column, attribute->atttypid, attribute->atttypmod,
 							attribute->attcollation, 0);
@@ -97,6 +101,20 @@ column_of_row(const Rewriting *rewriting, const Var *var)
 	return row != NULL ? copyObject(row[column - 1]) : old_column(target, column);
 }
 
+/* What a Var of the row that was to be inserted is. */
+static Node *
+excluded_column(const Rewriting *rewriting, const Var *var)
+{
+	Row	  row = rewriting->excluded;
+	Node *column = NULL;
+
+	if (var->varattno > 0 &&
+		var->varattno <= RelationGetNumberOfAttributes(rewriting->target->relation))
+		column = row[var->varattno - 1];
+	return column != NULL ? copyObject(column)
+						  : (Node *) makeNullConst(var->vartype, -1, var->varcollid);
+}
+
 static Node *
 over_rows(Node *node, void *context)
 {
@@ -109,6 +127,8 @@ over_rows(Node *node, void *context)
 		Var	 *var = (Var *) copyObject(node);
 		Node *column;
 
+		if (var->varno == INNER_VAR && rewriting->excluded != NULL)
+			return excluded_column(rewriting, var);
 		if (var->varno == OUTER_VAR || var->varno == INNER_VAR)
 			var->varno = INDEX_VAR;
 		else if (var->varno == rewriting->varno && (column = column_of_row(rewriting, var)) != NULL)
@@ -132,6 +152,15 @@ static Node *
 of_catalog(const Target *target, void *expression, Row row)
 {
 	Rewriting rewriting = {.target = target, .varno = 1, .row = row};
+
+	return over_rows(expression, &rewriting);
+}
+
+/* An expression of ON CONFLICT DO UPDATE, over the row that conflicts. */
+static Node *
+of_conflict(const Target *target, void *expression, Row excluded)
+{
+	Rewriting rewriting = {.target = target, .varno = target->varno, .excluded = excluded};
 
 	return over_rows(expression, &rewriting);
 }
@@ -311,6 +340,8 @@ assigned_columns(const Target *target)
 
 	if (target->modify->operation == CMD_UPDATE)
 		lists = list_make1(linitial(target->modify->updateColnosLists));
+	else if (target->modify->operation == CMD_INSERT)
+		lists = list_make1(target->modify->onConflictCols);
 	else
 		foreach(cell, (List *) linitial(target->modify->mergeActionLists)) lists =
 			lappend(lists, lfirst_node(MergeAction, cell)->updateColnos);
@@ -333,7 +364,8 @@ generated_columns(const Target *target, Row row, bool update)
 	if (columns->constr == NULL || !columns->constr->has_generated_stored)
 		return NIL;
 	/* a trigger may change others */
-	if (update && !(triggers != NULL && triggers->trig_update_before_row))
+	if (update && !(triggers != NULL && triggers->trig_update_before_row) &&
+		(target->modify->operation != CMD_INSERT || PG_VERSION_NUM >= 160000))
 		assigned = assigned_columns(target);
 	for (int i = 0; i < columns->natts; i++)
 	{
@@ -438,22 +470,27 @@ index_expressions(const Target *target, Row row)
 static List *
 returned(const Target *target, Row row)
 {
-	/* of rows that conflict nothing is returned, or another row */
-	if (target->modify->returningLists == NIL ||
-		target->modify->onConflictAction != ONCONFLICT_NONE)
+	if (target->modify->returningLists == NIL)
 		return NIL;
 	return (List *) of_plan(target, linitial(target->modify->returningLists), row);
+}
+
+/* Before a row is inserted. */
+static List *
+of_new(const Target *target, Row row)
+{
+	List *computed = generated_columns(target, row, false);
+
+	computed = list_concat(computed, checks(target, row, WCO_RLS_INSERT_CHECK));
+	return list_concat(computed, constraints(target, row));
 }
 
 static List *
 of_inserted(const Target *target, Row row)
 {
-	List *computed = generated_columns(target, row, false);
+	List *computed = of_new(target, row);
 
-	computed = list_concat(computed, checks(target, row, WCO_RLS_INSERT_CHECK));
-	computed = list_concat(computed, constraints(target, row));
-	if (target->modify->onConflictAction == ONCONFLICT_NONE)
-		computed = list_concat(computed, index_expressions(target, row));
+	computed = list_concat(computed, index_expressions(target, row));
 	return list_concat(computed, returned(target, row));
 }
 
@@ -465,6 +502,140 @@ of_updated(const Target *target, Row row)
 	computed = list_concat(computed, checks(target, row, WCO_RLS_UPDATE_CHECK));
 	computed = list_concat(computed, constraints(target, row));
 	return list_concat(computed, returned(target, row));
+}
+
+/* ---- ON CONFLICT ---- */
+
+static bool
+is_btree(Oid index)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	bool	  btree;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	btree = ((Form_pg_class) GETSTRUCT(tuple))->relam == BTREE_AM_OID;
+	ReleaseSysCache(tuple);
+	return btree;
+}
+
+/* Whether an index finds the row that has the same columns of the table, in one way. */
+static bool
+finds_one_row(HeapTuple tuple)
+{
+	Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+	return index->indisunique && index->indisvalid && index->indimmediate &&
+		   !index->indnullsnotdistinct && index->indnkeyatts > 0 &&
+		   heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) &&
+		   heap_attisnull(tuple, Anum_pg_index_indpred, NULL) && is_btree(index->indexrelid);
+}
+
+/* The columns that an index is on. */
+static List *
+indexed_columns(Oid index)
+{
+	HeapTuple	  tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	Form_pg_index form;
+	List		 *columns = NIL;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for index %u", index);
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	for (int i = 0; i < form->indnkeyatts; i++)
+		columns = lappend_int(columns, form->indkey.values[i]);
+	ReleaseSysCache(tuple);
+	return columns;
+}
+
+static bool
+has_policies(const ModifyTable *modify)
+{
+	ListCell *cell;
+
+	if (modify->withCheckOptionLists == NIL)
+		return false;
+	foreach(cell, (List *) linitial(
+					  modify->withCheckOptionLists)) if (lfirst_node(WithCheckOption, cell)->kind ==
+														 WCO_RLS_CONFLICT_CHECK) return true;
+	return false;
+}
+
+/* Whether columns of the input can be known ahead. */
+static bool
+are_known(const ModifyTable *modify, List *subplans, List *columns)
+{
+	ListCell *cell;
+
+	foreach(cell, columns)
+	{
+		TargetEntry *entry =
+			list_nth_node(TargetEntry, outerPlan(modify)->targetlist, lfirst_int(cell) - 1);
+		Node *value = (Node *) entry->expr;
+
+		if (contain_volatile_functions(value) || contain_subplans(value) ||
+			has_calls(subplans, value))
+			return false;
+	}
+	return true;
+}
+
+/* An index that leads to the row that conflicts, if that can be known ahead and the statement may see it. */
+static Oid
+arbiter_of(const ModifyTable *modify, Relation relation, List *subplans)
+{
+	ListCell *cell;
+
+	if (modify->onConflictAction != ONCONFLICT_UPDATE || has_policies(modify) ||
+		relation->rd_rel->relkind != RELKIND_RELATION)
+		return InvalidOid;
+	foreach(cell, modify->arbiterIndexes)
+	{
+		HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		bool	  suitable = HeapTupleIsValid(tuple) && finds_one_row(tuple);
+
+		if (HeapTupleIsValid(tuple))
+			ReleaseSysCache(tuple);
+		if (suitable && are_known(modify, subplans, indexed_columns(lfirst_oid(cell))))
+			return lfirst_oid(cell);
+	}
+	return InvalidOid;
+}
+
+static List *
+of_conflicting(const Target *target, Row excluded)
+{
+	const ModifyTable *modify = target->modify;
+	List			  *values = (List *) of_conflict(target, modify->onConflictSet, excluded);
+	Row				   row = row_before(target);
+	ListCell		  *column, *value;
+
+	forboth(column, modify->onConflictCols, value, values)
+		assign(target, row, lfirst_int(column), (Node *) lfirst_node(TargetEntry, value)->expr);
+	return list_concat(values, of_updated(target, row));
+}
+
+/* A row is updated if one is found, and inserted otherwise. */
+static List *
+of_insert_or_update(const Target *target, Row row)
+{
+	const ModifyTable *modify = target->modify;
+	List			  *computed = of_new(target, row);
+	NullTest		  *found = makeNode(NullTest);
+	Node			  *condition, *updated;
+
+	if (!OidIsValid(target->arbiter))
+		return computed;
+	found->arg = (Expr *) old_column(target, linitial_int(indexed_columns(target->arbiter)));
+	found->nulltesttype = IS_NOT_NULL;
+	found->location = -1;
+	condition = of_conflict(target, modify->onConflictWhere, row);
+	updated = case_of(list_make1(when((Node *) make_ands_explicit((List *) condition),
+									  together(of_conflicting(target, row)))),
+					  together(NIL));
+	return lappend(computed, case_of(list_make1(when((Node *) found, updated)),
+									 together(list_concat(index_expressions(target, row),
+														  returned(target, row)))));
 }
 
 /* ---- MERGE ---- */
@@ -645,7 +816,9 @@ evaluated(const Target *target)
 	switch (target->modify->operation)
 	{
 		case CMD_INSERT:
-			return of_inserted(target, row_of_input(target));
+			if (target->modify->onConflictAction == ONCONFLICT_NONE)
+				return of_inserted(target, row_of_input(target));
+			return of_insert_or_update(target, row_of_input(target));
 		case CMD_UPDATE:
 			return target->ctid != 0 ? of_updated(target, row_updated(target)) : NIL;
 		case CMD_DELETE:
@@ -658,7 +831,8 @@ evaluated(const Target *target)
 }
 
 List *
-modify_calls(const ModifyTable *modify, List *range_table, List *subplans)
+modify_calls(const ModifyTable *modify, List *range_table, List *subplans, Oid *arbiter,
+			 List **keys)
 {
 	CallSearch search = {.subplans = subplans};
 	Target	   target = {.modify = modify, .subplans = subplans};
@@ -673,6 +847,9 @@ modify_calls(const ModifyTable *modify, List *range_table, List *subplans)
 	target.ctid = row_column(modify);
 	target.varno = linitial_int(modify->resultRelations);
 	target.relation = table_open(rt_fetch(named_relation(modify), range_table)->relid, NoLock);
+	target.arbiter = arbiter_of(modify, target.relation, subplans);
+	*arbiter = target.arbiter;
+	*keys = OidIsValid(target.arbiter) ? indexed_columns(target.arbiter) : NIL;
 	target.columns = inherited_columns(target.relation, rt_fetch(target.varno, range_table)->relid,
 									   &target.n_columns);
 	find_calls(&search, (Node *) evaluated(&target));
@@ -694,22 +871,31 @@ has_old_columns(Node *node, void *context)
 
 /* The column of the rows that a node looks ahead over, of one that it hands up. */
 static AttrNumber
-scanned_column(const Plan *node, const char *name)
+scanned_column(const TargetEntry *entry)
 {
-	TargetEntry *entry = junk_column(node, name);
-
-	return entry != NULL && IsA(entry->expr, Var) ? ((Var *) entry->expr)->varattno : 0;
+	if (entry == NULL || !IsA(entry->expr, Var))
+		elog(ERROR, "a column that leads to the row before is missing");
+	return ((Var *) entry->expr)->varattno;
 }
 
 void
-modify_show_old_rows(const ModifyTable *modify, Plan *node)
+modify_show_old_rows(const ModifyTable *modify, Oid arbiter, List *keys, Plan *node)
 {
-	OldRowsPlace place = {.layout = named_relation(modify), .relations = modify->resultRelations};
+	OldRowsPlace place = {
+		.index = arbiter, .layout = named_relation(modify), .relations = modify->resultRelations};
+	ListCell *cell;
 
 	if (!lookahead_is(node) || !has_old_columns((Node *) ((CustomScan *) node)->custom_exprs, NULL))
 		return;
-	place.ctid = scanned_column(node, "ctid");
+	foreach(cell, keys)
+	{
+		TargetEntry *entry = list_nth_node(TargetEntry, node->targetlist, lfirst_int(cell) - 1);
+
+		place.keys = lappend_int(place.keys, scanned_column(entry));
+	}
+	if (!OidIsValid(arbiter))
+		place.ctid = scanned_column(junk_column(node, "ctid"));
 	if (list_length(modify->resultRelations) > 1)
-		place.tableoid = scanned_column(node, "tableoid");
+		place.tableoid = scanned_column(junk_column(node, "tableoid"));
 	lookahead_old_rows(node, &place);
 }

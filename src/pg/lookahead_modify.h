@@ -13,10 +13,14 @@
  * table computes of the rows that are written: generated columns, constraints, checks of views and policies, and
  * expressions of indexes.  Their Vars are INDEX_VARs of the input's columns and INNER_VARs of the row as it was before,
  * with the columns of the table that the statement names.
+ *
+ * Of INSERT … ON CONFLICT DO UPDATE that is the row with which a row conflicts.  arbiter: an index that leads to it, and
+ * keys: columns of the input that the index is on; InvalidOid and NIL where there is none.
  */
-extern List *modify_calls(const ModifyTable *modify, List *range_table, List *subplans);
+extern List *modify_calls(const ModifyTable *modify, List *range_table, List *subplans,
+						  Oid *arbiter, List **keys);
 
-/* Tells a node that looks ahead over the input where the rows before are. */
-extern void modify_show_old_rows(const ModifyTable *modify, Plan *node);
+/* Tells a node that looks ahead over the input, and has the keys as columns, where the rows before are. */
+extern void modify_show_old_rows(const ModifyTable *modify, Oid arbiter, List *keys, Plan *node);
 
 #endif

@@ -365,6 +365,12 @@ move_run_condition(Plan *plan, Columns *columns)
 
 /* ---- calls of the node above ---- */
 
+typedef struct Wanted
+{
+	List *calls; /* expected ones of the node above, over the plan's columns and INNER_VARs */
+	List *keys;	 /* columns that a node that looks ahead for these has to have as such */
+} Wanted;
+
 static bool
 assigns_rows(Node *node, void *context)
 {
@@ -387,21 +393,22 @@ find_columns(Node *node, void *context)
 	return expression_tree_walker(node, find_columns, context);
 }
 
-/* A subquery that makes a column which such calls need is run below, once.  columns and the target list that is over
- * them are changed. */
+/* A subquery that makes a column which such calls need is run below, once; keys are made there, too.  columns and the
+ * target list that is over them are changed. */
 static void
-subqueries_as_columns(const Plan *plan, List *above, List *targetlist, Columns *columns)
+compute_below(const Plan *plan, const Wanted *above, List *targetlist, Columns *columns)
 {
 	Bitmapset *needed = NULL;
 	ListCell  *was, *is;
 
-	(void) find_columns((Node *) above, &needed);
+	(void) find_columns((Node *) above->calls, &needed);
 	forboth(was, plan->targetlist, is, targetlist)
 	{
 		Node		*expression = (Node *) lfirst_node(TargetEntry, was)->expr;
 		TargetEntry *entry = lfirst_node(TargetEntry, is);
 
-		if (bms_is_member(entry->resno, needed) && contain_subplans(expression) &&
+		if (((bms_is_member(entry->resno, needed) && contain_subplans(expression)) ||
+			 list_member_int(above->keys, entry->resno)) &&
 			!has_effects(expression) && !has_calls(subplans, expression))
 			entry->expr = (Expr *) column_of(columns, expression);
 	}
@@ -441,7 +448,7 @@ project_for(Plan *node, List *targetlist, List *above)
 		find_calls(&own, (Node *) targetlist);
 		node = calls_as_columns(node, own.calls, INDEX_VAR, &columns);
 		targetlist = (List *) over_results((Node *) targetlist, &columns, true);
-		above = (List *) over_results((Node *) above, &columns, false);
+		above = (List *) over_results((Node *) above, &columns, true);
 		search = (CallSearch){.subplans = subplans};
 		find_calls(&search, (Node *) list_make2(targetlist, above));
 	}
@@ -449,14 +456,13 @@ project_for(Plan *node, List *targetlist, List *above)
 	return lookahead_make(node, copyObject(calls), targetlist, NIL);
 }
 
-/* *above: expected calls of the node above, over the plan's columns and INNER_VARs; NIL when they are looked ahead
- * for. */
+/* above->calls: NIL when they are looked ahead for. */
 static Plan *
-split(Plan *plan, List **above)
+split(Plan *plan, Wanted *above)
 {
 	Join	  *join = inner_join(plan);
 	Columns	   columns = {0};
-	List	  *moved, *kept, *join_kept = NIL, *targetlist, *calls, *wanted = *above;
+	List	  *moved, *kept, *join_kept = NIL, *targetlist, *calls, *wanted = above->calls;
 	bool	   projects = has_calls(subplans, (Node *) plan->targetlist);
 	Plan	  *node = plan;
 	Bitmapset *ext_param = plan->extParam, *all_param = plan->allParam;
@@ -481,9 +487,9 @@ split(Plan *plan, List **above)
 	targetlist = (List *) over_columns((Node *) plan->targetlist, &columns);
 	if (wanted != NIL)
 	{
-		subqueries_as_columns(plan, wanted, targetlist, &columns);
+		compute_below(plan, above, targetlist, &columns);
 		wanted = (List *) over_targets((Node *) wanted, targetlist);
-		*above = NIL;
+		above->calls = NIL;
 	}
 	if (columns.entries == NIL)
 		return plan; /* nothing depends on its rows */
@@ -705,7 +711,7 @@ look_ahead_below(Plan *plan)
 /* ---- walking the plan ---- */
 
 static Plan *transform(Plan *plan);
-static Plan *transform_below(Plan *plan, List **above);
+static Plan *transform_below(Plan *plan, Wanted *above);
 
 /* The rows that a limit wants, of nodes that hand up every one of theirs. */
 static void
@@ -789,27 +795,29 @@ cannot_go_back(const Plan *plan)
 static void
 transform_input(ModifyTable *modify)
 {
-	Plan *input = outerPlan(modify);
-	List *calls = modify_calls(modify, range_table, subplans);
+	Plan  *input = outerPlan(modify);
+	Wanted above = {0};
+	Oid	   arbiter = InvalidOid;
 
-	input = transform_below(input, &calls);
-	if (calls != NIL && !plan_has_effects(input))
-		input = lookahead_make(input, calls, NIL, NIL);
-	modify_show_old_rows(modify, input);
+	above.calls = modify_calls(modify, range_table, subplans, &arbiter, &above.keys);
+	input = transform_below(input, &above);
+	if (above.calls != NIL && !plan_has_effects(input))
+		input = lookahead_make(input, above.calls, NIL, NIL);
+	modify_show_old_rows(modify, arbiter, above.keys, input);
 	outerPlan(modify) = input;
 }
 
 static Plan *
 transform(Plan *plan)
 {
-	List *none = NIL;
+	Wanted none = {0};
 
 	return transform_below(plan, &none);
 }
 
 /* As transform; above is split's. */
 static Plan *
-transform_below(Plan *plan, List **above)
+transform_below(Plan *plan, Wanted *above)
 {
 	if (plan == NULL)
 		return NULL;

@@ -2,14 +2,20 @@
  * old_rows.c: fetches rows of a table that is modified, as they are before that.
  *
  * A ModifyTable's input has the ctid of each row, and of inherited tables the tableoid, but not its columns.  Rows of
- * children are given the columns of the table that the statement names.
+ * children are given the columns of the table that the statement names.  For ON CONFLICT the row is the one that has the
+ * same key in a unique index.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
 #include "access/tableam.h"
 #include "access/tupconvert.h"
+#include "access/xact.h"
 #include "executor/executor.h"
 #include "parser/parsetree.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -30,6 +36,10 @@ struct OldRows
 {
 	EState		   *estate;
 	AttrNumber		ctid, tableoid;
+	Oid				index;
+	List		   *keys;
+	Relation		opened; /* the index; NULL: not now */
+	IndexScanDesc	scan;
 	Relation		layout;
 	TupleTableSlot *converted; /* with the layout's columns */
 	int				n_relations, last;
@@ -38,20 +48,30 @@ struct OldRows
 
 /* ---- places as lists ---- */
 
+#define FIXED_MEMBERS 5
+
 List *
 old_rows_list(const OldRowsPlace *place)
 {
-	return list_concat(list_make3_int(place->ctid, place->tableoid, place->layout),
-					   place->relations);
+	List *list = list_make5_int(place->ctid, place->tableoid, (int) place->index, place->layout,
+								list_length(place->keys));
+
+	return list_concat(list_concat(list, place->keys), place->relations);
 }
 
 OldRowsPlace
 old_rows_place(List *list)
 {
-	return (OldRowsPlace){.ctid = linitial_int(list),
+	int			 n_keys = list_nth_int(list, FIXED_MEMBERS - 1);
+	OldRowsPlace place = {.ctid = linitial_int(list),
 						  .tableoid = lsecond_int(list),
-						  .layout = lthird_int(list),
-						  .relations = list_copy_tail(list, 3)};
+						  .index = (Oid) lthird_int(list),
+						  .layout = lfourth_int(list)};
+
+	place.relations = list_copy_tail(list, FIXED_MEMBERS + n_keys);
+	place.keys =
+		list_copy_tail(list_truncate(list_copy(list), FIXED_MEMBERS + n_keys), FIXED_MEMBERS);
+	return place;
 }
 
 /* ---- fetching ---- */
@@ -65,6 +85,8 @@ old_rows_create(EState *estate, const OldRowsPlace *place)
 	rows->estate = estate;
 	rows->ctid = place->ctid;
 	rows->tableoid = place->tableoid;
+	rows->index = place->index;
+	rows->keys = place->keys;
 	rows->layout = compat_result_relation(estate, place->layout);
 	rows->converted =
 		ExecInitExtraTupleSlot(estate, RelationGetDescr(rows->layout), &TTSOpsVirtual);
@@ -116,14 +138,15 @@ no_row(OldRows *rows)
 	return ExecStoreAllNullTuple(rows->converted);
 }
 
-TupleTableSlot *
-old_rows_fetch(OldRows *rows, TupleTableSlot *leading)
+/* ---- by ctid ---- */
+
+static TupleTableSlot *
+fetch_by_ctid(OldRows *rows, TupleTableSlot *leading)
 {
 	OldRelation *relation = &rows->relations[0];
 	bool		 null;
 	Datum		 ctid = slot_getattr(leading, rows->ctid, &null);
 
-	old_rows_release(rows);
 	if (null)
 		return no_row(rows);
 	if (rows->tableoid != 0)
@@ -145,10 +168,81 @@ old_rows_fetch(OldRows *rows, TupleTableSlot *leading)
 			   : relation->slot;
 }
 
+/* ---- by a key ---- */
+
+/* A scan key for equality with one of the index's columns. */
+static void
+init_key(ScanKey key, Relation index, int column, Datum value)
+{
+	Oid type = index->rd_opcintype[column];
+	Oid equal = get_opfamily_member(index->rd_opfamily[column], type, type, BTEqualStrategyNumber);
+
+	if (!OidIsValid(equal))
+		elog(ERROR, "no equality of type %u in the operator family %u", type,
+			 index->rd_opfamily[column]);
+	ScanKeyEntryInitialize(key, 0, column + 1, BTEqualStrategyNumber, InvalidOid,
+						   index->rd_indcollation[column], get_opcode(equal), value);
+}
+
+static TupleTableSlot *
+fetch_by_key(OldRows *rows, TupleTableSlot *leading)
+{
+	OldRelation	 *relation = &rows->relations[0];
+	ScanKeyData	  keys[INDEX_MAX_KEYS];
+	MemoryContext old;
+	ListCell	 *cell;
+	bool		  found;
+
+	/* a read for serializable transactions to be noticed by others */
+	if (IsolationIsSerializable())
+		return no_row(rows);
+	if (relation->relation == NULL)
+		open_relation(rows, relation);
+	old = MemoryContextSwitchTo(rows->estate->es_query_cxt);
+	if (rows->opened == NULL)
+	{
+		rows->opened = index_open(rows->index, AccessShareLock);
+		rows->scan = compat_index_beginscan(relation->relation, rows->opened,
+											rows->estate->es_snapshot, list_length(rows->keys));
+	}
+	foreach(cell, rows->keys)
+	{
+		int	  i = foreach_current_index(cell);
+		bool  null;
+		Datum value = slot_getattr(leading, lfirst_int(cell), &null);
+
+		if (null)
+		{
+			MemoryContextSwitchTo(old);
+			return no_row(rows);
+		}
+		init_key(&keys[i], rows->opened, i, value);
+	}
+	index_rescan(rows->scan, keys, list_length(rows->keys), NULL, 0);
+	found = index_getnext_slot(rows->scan, ForwardScanDirection, relation->slot);
+	MemoryContextSwitchTo(old);
+	return found ? relation->slot : no_row(rows);
+}
+
+/* ---- both ---- */
+
+TupleTableSlot *
+old_rows_fetch(OldRows *rows, TupleTableSlot *leading)
+{
+	ExecClearTuple(rows->converted);
+	return rows->ctid != 0 ? fetch_by_ctid(rows, leading) : fetch_by_key(rows, leading);
+}
+
 void
 old_rows_release(OldRows *rows)
 {
 	ExecClearTuple(rows->converted);
-	if (rows->relations[rows->last].slot != NULL)
-		ExecClearTuple(rows->relations[rows->last].slot);
+	for (int i = 0; i < rows->n_relations; i++)
+		if (rows->relations[i].slot != NULL)
+			ExecClearTuple(rows->relations[i].slot);
+	if (rows->opened == NULL)
+		return;
+	index_endscan(rows->scan);
+	index_close(rows->opened, NoLock);
+	rows->opened = NULL;
 }
