@@ -107,6 +107,23 @@ is( said(
 		$with_subplan, 'items + rest = worker_items, items BETWEEN 6 AND 30'),
 	't|t',
 	'and those that run a subplan');
+my $bitmap = "$parallel SET enable_seqscan = off; SET enable_indexscan = off; SET parallel_leader_participation = off;";
+my $some = q{SELECT count(infer.embed('tiny', body)) FROM texts WHERE id < 100 OR id > 2900};
+$node->safe_psql('postgres', 'CREATE INDEX ON texts (id)');
+like($node->safe_psql('postgres', "$bitmap EXPLAIN (COSTS OFF) $some"), qr/Gather.*InferLookahead.*-> +BitmapOr/s, 'a plan with several index scans');
+is( $node->safe_psql(
+		'postgres', qq{
+$bitmap
+CREATE FUNCTION pg_temp.rows_of(query text) RETURNS float LANGUAGE plpgsql AS \$\$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+	RETURN (SELECT (node->>'Actual Rows')::float * (node->>'Actual Loops')::float FROM nodes(plan->0->'Plan') AS node);
+END \$\$;
+SELECT round(pg_temp.rows_of(\$\$$some\$\$)::numeric, -1)}),
+	'200',
+	'whose numbers are their own');
 like($node->safe_psql('postgres', "$parallel EXPLAIN (ANALYZE, VERBOSE, COSTS OFF) $embed_all"),
 	qr/ Worker \d:  Batches: \d+  Items: \d+  Shared Items: \d+  Tokens: \d+  Engine Time: \d+\.\d{3} ms  Wait Time: \d+\.\d{3} ms\n/,
 	'a line for each worker');
