@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relscan.h"
 #include "access/xact.h"
 #include "catalog/pg_proc.h"
 #include "commands/explain.h"
@@ -25,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "pg/ahead.h"
@@ -52,8 +54,10 @@ typedef struct Call
 /* Rows that have been taken from the child. */
 typedef struct RowBatch
 {
-	MemoryContext	context;
-	MinimalTuple   *rows; /* (room) */
+	MemoryContext context;
+	MinimalTuple *rows; /* (room) */
+	ItemPointerData
+				   *tids; /* (room) of the rows' sources; NULL: there is no scan that they are of */
 	int				room, n, next;
 	Size			bytes;
 	TupleTableSlot *last;  /* where the last row is, which is large; NULL: in rows */
@@ -68,9 +72,11 @@ typedef struct Lookahead
 	RowBatch		batches[2];
 	int				current;
 	int				size;	   /* of the next batch */
-	int64			n_taken;   /* rows since the last rescan */
+	int64			n_taken;   /* the child's place: rows up to the last one that it gave */
 	int64			bound;	   /* no more than this are wanted; 0: unknown */
-	bool			exhausted; /* the child has no more rows */
+	bool			exhausted; /* the child has no more rows, */
+	bool			ended;	   /* and whoever reads knows that */
+	ScanState	   *source;	   /* the scan whose rows the child's are, one for one; NULL: none */
 	int				eflags;	   /* that it was made with */
 	bool			attempts;  /* it may be attempted (attempt.h), */
 	bool			repeats;   /* and made anew */
@@ -114,6 +120,8 @@ lookahead_make(Plan *child, List *calls, List *targetlist, List *quals)
 	}
 	scan->methods = &scan_methods;
 	scan->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	if (ExecSupportsBackwardScan(child))
+		scan->flags |= CUSTOMPATH_SUPPORT_BACKWARD_SCAN;
 	scan->scan.plan.startup_cost = child->startup_cost;
 	scan->scan.plan.total_cost = child->total_cost;
 	scan->scan.plan.plan_rows = child->plan_rows;
@@ -276,11 +284,51 @@ init_call(Lookahead *state, Call *call, Node *expected)
 							 (fmNodePtr) call->result);
 }
 
-static void
-set_child_bound(Lookahead *state)
+/* The scan of a table that has a plan's current row, in the same cases as WHERE CURRENT OF finds one. */
+static ScanState *
+find_source(PlanState *plan)
 {
+	switch (nodeTag(plan))
+	{
+		case T_SeqScanState:
+		case T_SampleScanState:
+		case T_IndexScanState:
+		case T_IndexOnlyScanState:
+		case T_BitmapHeapScanState:
+		case T_TidScanState:
+		case T_TidRangeScanState:
+		case T_CustomScanState:
+			return ((ScanState *) plan)->ss_currentRelation != NULL ? (ScanState *) plan : NULL;
+		case T_ResultState:
+		case T_LimitState:
+			return outerPlanState(plan) != NULL ? find_source(outerPlanState(plan)) : NULL;
+		case T_SubqueryScanState:
+			return find_source(((SubqueryScanState *) plan)->subplan);
+		default:
+			return NULL;
+	}
+}
+
+static ItemPointerData
+source_tid(const ScanState *source)
+{
+	if (IsA(source, IndexOnlyScanState))
+		return ((const IndexOnlyScanState *) source)->ioss_ScanDesc->xs_heaptid;
+	return source->ss_ScanTupleSlot->tts_tid;
+}
+
+/* What the node knows of its child.  With a relation, WHERE CURRENT OF takes the node for a scan of it. */
+static void
+meet_child(Lookahead *state)
+{
+	PlanState *child = outerPlanState(state);
+
+	state->attempts = attempt_allowed(child);
+	state->repeats = attempt_repeatable(child);
+	state->source = find_source(child);
+	state->css.ss.ss_currentRelation = state->source ? state->source->ss_currentRelation : NULL;
 	if (state->bound > 0)
-		ExecSetTupleBound(state->bound, outerPlanState(state));
+		ExecSetTupleBound(state->bound, child);
 }
 
 static void
@@ -293,8 +341,6 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	lookahead_stats_init(&state->stats);
 	outerPlanState(node) = attempt_init(outerPlan(scan), estate, eflags);
 	state->eflags = eflags;
-	state->attempts = attempt_allowed(outerPlanState(node));
-	state->repeats = attempt_repeatable(outerPlanState(node));
 	state->row = ExecInitExtraTupleSlot(estate, ExecGetResultType(outerPlanState(node)),
 										&TTSOpsMinimalTuple);
 	state->call_context =
@@ -307,7 +353,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 			AllocSetContextCreate(CurrentMemoryContext, "pg_infer rows", ALLOCSET_DEFAULT_SIZES);
 	state->size = 1;
 	state->bound = intVal(linitial(scan->custom_private));
-	set_child_bound(state);
+	meet_child(state);
 	if (lsecond(scan->custom_private) != NIL)
 		state->old_place = old_rows_place(lsecond(scan->custom_private));
 }
@@ -346,7 +392,7 @@ replace_child(Lookahead *state)
 	old = MemoryContextSwitchTo(plan->state->es_query_cxt);
 	ExecEndNode(outerPlanState(plan));
 	outerPlanState(plan) = attempt_init(outerPlan(plan->plan), plan->state, state->eflags);
-	set_child_bound(state);
+	meet_child(state);
 	MemoryContextSwitchTo(old);
 }
 
@@ -359,7 +405,7 @@ rescan(CustomScanState *node)
 		clear_batch(state, &state->batches[i]);
 	/* who has read all rows before will do so again */
 	state->size = state->exhausted ? (int) Max(1, Min(state->n_taken, infer_prefetch_rows)) : 1;
-	state->exhausted = false;
+	state->exhausted = state->ended = false;
 	state->n_taken = 0;
 	ExecScanReScan(&node->ss);
 	if (state->failure != NULL)
@@ -540,6 +586,8 @@ take_row(Lookahead *state, RowBatch *batch)
 		state->exhausted = true;
 		return;
 	}
+	if (state->source != NULL)
+		batch->tids[batch->n] = source_tid(state->source);
 	slot_getallattrs(slot);
 	size = heap_compute_data_size(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
 	batch->bytes = add_size(batch->bytes, size);
@@ -573,6 +621,8 @@ take_rows(Lookahead *state, RowBatch *batch, bool wanted)
 	if (state->bound > 0)
 		batch->room = Max(1, Min(batch->room, state->bound - state->n_taken));
 	batch->rows = MemoryContextAlloc(batch->context, sizeof(MinimalTuple) * batch->room);
+	if (state->source != NULL)
+		batch->tids = MemoryContextAlloc(batch->context, sizeof(ItemPointerData) * batch->room);
 	if (wanted)
 		take_row(state, batch);
 	if (!state->attempts || !attempt_possible(child))
@@ -630,42 +680,133 @@ throw_failure(const Lookahead *state)
 		ThrowErrorData(state->failure);
 }
 
+/* Hands a row up; tid: where it is from. */
+static TupleTableSlot *
+hand_up(Lookahead *state, TupleTableSlot *row, const ItemPointerData *tid)
+{
+	TupleTableSlot *slot = store_row(state, row);
+
+	if (tid != NULL)
+	{
+		slot->tts_tid = *tid;
+		slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
+	}
+	return slot;
+}
+
+static TupleTableSlot *
+hand_up_of_child(Lookahead *state, TupleTableSlot *row)
+{
+	ItemPointerData tid;
+
+	if (state->source == NULL)
+		return hand_up(state, row, NULL);
+	tid = source_tid(state->source);
+	return hand_up(state, row, &tid);
+}
+
+static TupleTableSlot *
+end_of_rows(Lookahead *state)
+{
+	state->ended = true;
+	return ExecClearTuple(state->css.ss.ss_ScanTupleSlot);
+}
+
+/* After a failure: a new child at the same place. */
+static void
+catch_up(Lookahead *state, int64 place)
+{
+	EState		 *estate = state->css.ss.ps.state;
+	ScanDirection direction = estate->es_direction;
+
+	replace_child(state);
+	estate->es_direction = ForwardScanDirection;
+	for (state->n_taken = 0; state->n_taken < place; state->n_taken++)
+		(void) ExecProcNode(outerPlanState(state));
+	estate->es_direction = direction;
+}
+
+/* The row before the one that was handed up last, computed when its calls are made: the child goes back over what it
+ * is ahead. */
+static TupleTableSlot *
+previous_row(Lookahead *state)
+{
+	RowBatch	   *batch = &state->batches[state->current];
+	int64			n_ahead = batch->n - batch->next + state->batches[1 - state->current].n;
+	int64			n_back = n_ahead + 1;
+	TupleTableSlot *row = NULL;
+
+	for (int i = 0; i < 2; i++)
+		clear_batch(state, &state->batches[i]);
+	if (state->failure != NULL)
+	{
+		catch_up(state, state->n_taken - n_ahead);
+		n_back = 1;
+	}
+	else if (state->exhausted)
+	{
+		n_back = state->ended ? 1 : n_ahead + 2;
+		state->n_taken++; /* it is behind the last one */
+	}
+	while (n_back-- > 0)
+	{
+		row = ExecProcNode(outerPlanState(state));
+		state->n_taken--;
+		if (TupIsNull(row))
+			break;
+	}
+	state->exhausted = state->ended = false;
+	state->size = 1;
+	if (!TupIsNull(row))
+		return hand_up_of_child(state, row);
+	state->n_taken = 0;
+	return ExecClearTuple(state->css.ss.ss_ScanTupleSlot);
+}
+
+/* Without looking ahead. */
+static TupleTableSlot *
+plain_row(Lookahead *state)
+{
+	TupleTableSlot *row = state->exhausted ? NULL : ExecProcNode(outerPlanState(state));
+
+	if (TupIsNull(row))
+	{
+		state->exhausted = true;
+		return end_of_rows(state);
+	}
+	state->n_taken++;
+	return hand_up_of_child(state, row);
+}
+
 static TupleTableSlot *
 next_row(ScanState *node)
 {
 	Lookahead *state = (Lookahead *) node;
 	RowBatch  *batch = &state->batches[state->current];
+	int		   row;
 
-	if (!infer_prefetch && batch->next == batch->n && state->batches[1 - state->current].n == 0)
-	{
-		TupleTableSlot *row;
-
-		throw_failure(state);
-		row = state->exhausted ? NULL : ExecProcNode(outerPlanState(state));
-		if (TupIsNull(row))
-		{
-			state->exhausted = true;
-			return ExecClearTuple(node->ss_ScanTupleSlot);
-		}
-		state->n_taken++;
-		return store_row(state, row);
-	}
+	if (ScanDirectionIsBackward(node->ps.state->es_direction))
+		return previous_row(state);
 	if (batch->next == batch->n)
 	{
+		bool more = state->batches[1 - state->current].n > 0;
+
+		if (!more)
+			throw_failure(state);
+		if (!more && !infer_prefetch)
+			return plain_row(state);
 		clear_batch(state, batch);
 		state->current = 1 - state->current;
 		batch = &state->batches[state->current];
-		if (batch->n == 0)
+		if (!more)
 			fill_batch(state, batch, true);
 		if (batch->n == 0)
-		{
-			throw_failure(state);
-			return ExecClearTuple(node->ss_ScanTupleSlot);
-		}
+			return end_of_rows(state);
 		if (batch->n >= OVERLAP_ROWS && batch->last == NULL)
 			fill_batch(state, &state->batches[1 - state->current], false);
 	}
-	return store_row(state, read_row(state, batch, batch->next++));
+	row = batch->next++;
+	return hand_up(state, read_row(state, batch, row), batch->tids ? &batch->tids[row] : NULL);
 }
 
 /* While the executor checks again a row that somebody has changed, there is one row and nothing ahead. */
