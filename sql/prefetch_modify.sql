@@ -156,7 +156,7 @@ INSERT INTO pm_serial SELECT id, 'dog ' || id FROM generate_series(1, 20) AS id;
 SELECT pm($$INSERT INTO pm_serial (body) SELECT body FROM pm_source WHERE id < 9 ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', excluded.body, 'a')$$, 'pm_source');
 -- a transaction that is serializable reads nothing but what the statement does
 BEGIN ISOLATION LEVEL SERIALIZABLE;
-SELECT pm($$INSERT INTO pm_unique (id, body) SELECT id, body FROM pm_source WHERE id < 9 ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', excluded.body, 'a')$$, 'pm_unique');
+SELECT pm($$INSERT INTO pm_unique (id, body) SELECT id, body FROM pm_source WHERE id < 9 ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', excluded.body, 'a'), body = excluded.body$$, 'pm_unique');
 COMMIT;
 -- indexes on some rows, and policies, are left alone
 CREATE UNIQUE INDEX ON pm_indexed (id) WHERE id > 3;

@@ -1,4 +1,5 @@
--- Queries drawn from a grammar give the same rows, or the same error, whether calls are computed ahead or not.
+-- Queries drawn from a grammar give the same rows, or the same error, whether calls are computed ahead or not; and
+-- statements that change tables leave the same in them.
 \set ON_ERROR_STOP on
 \set QUIET on
 \set tiny `pwd` '/test/models/tiny-bert'
@@ -126,6 +127,59 @@ BEGIN
 END $$;
 CREATE SEQUENCE pf_sequence;
 
+-- statements, and what they change: columns that are computed and checked, partitions with other columns, triggers
+CREATE TABLE changed (
+    gone int, near real, label text GENERATED ALWAYS AS (infer.classify('pf_class', body, truncate => 'end')) STORED,
+    body text, extra text, grp int, id int PRIMARY KEY, made serial,
+    CONSTRAINT near CHECK (grp <> 2 OR infer.similarity('pf_embed', left(extra, 9), 'x') < 2));
+ALTER TABLE changed DROP COLUMN gone;
+CREATE INDEX ON changed (infer.score('pf_score', left(body, 20), NULL)) WHERE id % 2 = 0;
+CREATE TABLE changed_parts (
+    id int, body text, near real, extra text, grp int,
+    label text GENERATED ALWAYS AS (infer.classify('pf_class', left(body, 30))) STORED) PARTITION BY RANGE (grp);
+CREATE TABLE changed_low (
+    gone int, label text GENERATED ALWAYS AS (infer.classify('pf_class', left(body, 30))) STORED,
+    grp int, extra text, id int, body text, near real);
+ALTER TABLE changed_low DROP COLUMN gone;
+ALTER TABLE changed_parts ATTACH PARTITION changed_low FOR VALUES FROM (MINVALUE) TO (2);
+CREATE TABLE changed_high PARTITION OF changed_parts FOR VALUES FROM (2) TO (MAXVALUE);
+CREATE TABLE triggered (LIKE changed INCLUDING ALL);
+CREATE FUNCTION pg_temp.change_row() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF new.id % 5 = 0 THEN
+        new.body := new.body || '?';
+    END IF;
+    RETURN CASE WHEN new.id % 6 > 0 THEN new END;
+END $$;
+CREATE TRIGGER change_row BEFORE INSERT OR UPDATE ON triggered FOR EACH ROW EXECUTE FUNCTION pg_temp.change_row();
+INSERT INTO changed (id, grp, body, extra) SELECT id, grp, body, extra FROM docs WHERE id < 30;
+INSERT INTO changed_parts (id, grp, body, extra) SELECT id, grp, body, extra FROM docs WHERE id < 30;
+INSERT INTO triggered (id, grp, body, extra) SELECT id, grp, body, extra FROM docs WHERE id < 30;
+ANALYZE changed, changed_parts, triggered;
+CREATE FUNCTION pg_temp.a_change() RETURNS text VOLATILE LANGUAGE plpgsql AS $$
+DECLARE
+    target text := pg_temp.one_of('changed', 'changed', 'changed_parts', 'triggered');
+    keyed text := pg_temp.one_of('changed', 'triggered');
+    returned text := format(' RETURNING d.id, d.label, %s, %s', pg_temp.an_expression(), pg_temp.a_number(1));
+    inserted text := format('(id, grp, body, extra, near) SELECT d.id + %s, d.grp, %s, %s, %s FROM docs d%s%s', pg_temp.one_of('0', '20', '100'), pg_temp.a_text(1),
+                            pg_temp.one_of('d.extra', 'd.body', 'd.extra || d.id'), pg_temp.one_of('NULL', pg_temp.a_number(0)), pg_temp.filters(), pg_temp.a_tail());
+    w text := pg_temp.filters();
+BEGIN
+    RETURN CASE floor(random() * 12)::int
+        WHEN 0 THEN format('INSERT INTO %s AS d %s%s', pg_temp.one_of('changed_parts', target), inserted, returned)
+        WHEN 1 THEN format('INSERT INTO %s AS d (id, body, grp) VALUES (101, ''a cat'', 1), (102, NULL, 2), (103, ''a dog'', 7)%s', target, returned)
+        WHEN 2 THEN format('INSERT INTO %s AS d %s ON CONFLICT (id) DO UPDATE SET near = infer.similarity(''pf_embed'', left(excluded.body, 20), left(d.body, 20)), extra = excluded.body%s%s', keyed, inserted, pg_temp.one_of('', ' WHERE ' || pg_temp.a_filter(1)), returned)
+        WHEN 3 THEN format('INSERT INTO %s AS d %s ON CONFLICT (id) DO UPDATE SET body = %s%s', keyed, inserted, pg_temp.a_text(1), returned)
+        WHEN 4 THEN format('INSERT INTO %s AS d %s ON CONFLICT DO NOTHING%s', keyed, inserted, returned)
+        WHEN 5 THEN format('UPDATE %s d SET body = %s, near = %s%s%s', target, pg_temp.a_text(1), pg_temp.a_number(0), w, returned)
+        WHEN 6 THEN format('UPDATE %s d SET grp = d.grp + 1, extra = coalesce(d.extra, ''x'')%s%s', target, w, returned)
+        WHEN 7 THEN format('UPDATE %s d SET near = o.least, body = coalesce(d.extra, o.note) FROM others o WHERE o.grp = d.grp AND %s%s', target, pg_temp.a_filter(1), returned)
+        WHEN 8 THEN format('DELETE FROM %s d%s%s', target, w, returned)
+        WHEN 9 THEN format('WITH changes AS (UPDATE %s d SET body = %s%s RETURNING *) SELECT d.id, %s FROM changes d', target, pg_temp.a_text(0), w, pg_temp.an_expression())
+        ELSE format('MERGE INTO %s t USING docs d ON t.id = d.id WHEN MATCHED AND %s THEN UPDATE SET near = %s, body = %s WHEN MATCHED AND infer.classify(''pf_class'', left(t.body, 20)) = ''LABEL_1'' THEN DELETE WHEN MATCHED AND t.id < 9 THEN UPDATE SET extra = %s WHEN NOT MATCHED AND %s THEN INSERT (id, grp, body, extra, near) VALUES (d.id, d.grp, %s, d.extra, %s)',
+                    target, pg_temp.a_filter(1), pg_temp.a_number(0), pg_temp.a_text(0), pg_temp.a_text(1), pg_temp.a_filter(0), pg_temp.a_text(1), pg_temp.a_number(0)) END;
+END $$;
+
 -- Several shapes of plans.  Only rows that come in an order of their own, all of them, may be made by workers.
 CREATE FUNCTION pg_temp.in_parallel(n int, query text) RETURNS boolean LANGUAGE sql AS $$ SELECT n % 6 = 0 AND query !~ 'LIMIT' $$;
 CREATE FUNCTION pg_temp.settings(n int, query text) RETURNS void LANGUAGE sql AS $$
@@ -145,10 +199,23 @@ DECLARE
 BEGIN
     PERFORM set_config('pg_infer.prefetch', prefetch, true), pg_temp.settings(n, query);
     BEGIN
-        FOR r IN EXECUTE query LOOP
-            result := result || r::text;
-        END LOOP;
-    EXCEPTION WHEN OTHERS THEN
+        IF query LIKE 'MERGE%' THEN
+            EXECUTE query;
+        ELSE
+            FOR r IN EXECUTE query LOOP
+                result := result || r::text;
+            END LOOP;
+        END IF;
+        IF query ~ '^(INSERT|UPDATE|DELETE|WITH changes|MERGE)' THEN
+            -- without the numbers of rows, which are not taken back
+            result := result || ARRAY(
+                SELECT c::text FROM (SELECT id, grp, body, extra, near, label FROM changed UNION ALL SELECT id, grp, body, extra, near, label FROM changed_parts
+                                     UNION ALL SELECT id, grp, body, extra, near, label FROM triggered) AS c ORDER BY 1);
+            RAISE SQLSTATE 'PF000';
+        END IF;
+    EXCEPTION WHEN SQLSTATE 'PF000' THEN
+        NULL;
+    WHEN OTHERS THEN
         -- workers may come to another row first
         RETURN 'error: ' || CASE WHEN pg_temp.in_parallel(n, query) THEN '' ELSE SQLSTATE || ' ' || SQLERRM END;
     END;
@@ -172,18 +239,19 @@ END $$;
 SELECT setseed(0.4711) \g /dev/null
 CREATE TEMP TABLE queries (n int PRIMARY KEY, query text);
 INSERT INTO queries SELECT n, pg_temp.a_query() FROM generate_series(1, 600) AS n;
+INSERT INTO queries SELECT n, pg_temp.a_change() FROM generate_series(601, 900) AS n;
 CREATE TEMP TABLE outcomes AS
     SELECT n, query, pg_temp.outcome(n, query, 'off') AS plain, pg_temp.outcome(n, query, 'on') AS ahead, pg_temp.plan_of(n, query) AS plan
     FROM queries;
 
-SELECT plan(600 + 10);
+SELECT plan(900 + 12);
 SELECT is(ahead, plain, 'query ' || n || ': ' || left(query, 100)) FROM outcomes ORDER BY n;
 SELECT cmp_ok(count(*) FILTER (WHERE plan LIKE '%InferLookahead%'), '>=', 400::bigint, 'most of them look ahead') FROM outcomes;
 SELECT cmp_ok(count(*) FILTER (WHERE plain LIKE 'error%'), '<=', 250::bigint, 'not too many fail') FROM outcomes;
 SELECT cmp_ok(count(*) FILTER (WHERE plain LIKE 'error%'), '>=', 50::bigint, 'but some do') FROM outcomes;
 SELECT cmp_ok(count(*) FILTER (WHERE plain = '{}'), '<=', 150::bigint, 'few are empty') FROM outcomes;
 SELECT cmp_ok(count(*) FILTER (WHERE plan LIKE '%InferLookahead%' AND plan LIKE '%' || node || '%'), '>=', least::bigint, 'beside ' || node)
-FROM outcomes, (VALUES ('Gather', 10), ('Hash Join', 20), ('Merge Join', 10), ('Nested Loop', 40), ('ProjectSet', 10), ('WindowAgg', 10)) AS v(node, least)
+FROM outcomes, (VALUES ('Gather', 10), ('Insert on', 50), ('Merge on', 30), ('Hash Join', 20), ('Merge Join', 10), ('Nested Loop', 40), ('ProjectSet', 10), ('WindowAgg', 10)) AS v(node, least)
 GROUP BY node, least;
 SELECT * FROM finish();
 ROLLBACK;
