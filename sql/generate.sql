@@ -155,6 +155,13 @@ SELECT infer.generate('writer', 'Once', 2) IS NOT NULL AS meanwhile;
 FETCH 1 FROM stream;
 CLOSE stream;
 COMMIT;
+-- the engine sees between two tokens that a request is given up
+DO $$ BEGIN
+    FOR i IN 1 .. 1000 LOOP
+        EXIT WHEN NOT EXISTS (SELECT FROM infer.stat_requests WHERE pid = pg_backend_pid());
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
 SELECT count(*) AS waiting FROM infer.stat_requests WHERE pid = pg_backend_pid();
 SELECT s.ord FROM generate_series(1, 2) AS g, LATERAL (SELECT * FROM infer.generate_stream('writer', 'Once', g)) AS s;
 SELECT infer.generate_stream('writer', 'x', 9, num_beams => 2);
