@@ -229,7 +229,7 @@ SELECT count(infer.similarity('pf', substr(body, 1, id - 50), 'x')) FROM pf_docs
 SELECT count(infer.similarity('pf', substr(body, 1, id - 50), 'x')) FROM pf_docs WHERE id > 40;
 -- so do those of filters, columns and stages below
 CREATE TABLE pf_fail AS SELECT id, 'the cat of ' || id AS body, CASE WHEN id = 7 THEN 600 ELSE 1 END AS times FROM generate_series(1, 100) AS id;
-CREATE FUNCTION pf_in_plpgsql(wanted int) RETURNS int STABLE LANGUAGE plpgsql AS $$
+CREATE FUNCTION pf_in_plpgsql(wanted int) RETURNS int STABLE COST 1 LANGUAGE plpgsql AS $$
 DECLARE
     found record;
 BEGIN
@@ -237,7 +237,7 @@ BEGIN
         RETURN 10 / (found.id - 7);
     END LOOP;
 END $$;
-CREATE FUNCTION pf_in_sql(wanted int) RETURNS bigint STABLE LANGUAGE sql AS $$ SELECT sum(10 / (id - 7)) FROM pf_fail WHERE id = wanted GROUP BY body $$;
+CREATE FUNCTION pf_in_sql(wanted int) RETURNS bigint STABLE COST 1 LANGUAGE sql AS $$ SELECT sum(10 / (id - 7)) FROM pf_fail WHERE id = wanted GROUP BY body $$;
 CREATE FUNCTION pf_failing(query text, wanted int[]) RETURNS TABLE (rows int, result text) LANGUAGE plpgsql AS $$
 BEGIN
     FOREACH rows IN ARRAY wanted LOOP

@@ -9,6 +9,7 @@
 #include "access/parallel.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
@@ -265,7 +266,8 @@ is_not_allowed(PlanState *plan, void *context)
 		case T_ModifyTableState:
 			return true;
 		case T_CustomScanState:
-			if (!lookahead_is(plan->plan))
+			/* on a standby, a conflict with recovery ends a session that waits in a subtransaction */
+			if (!lookahead_is(plan->plan) || RecoveryInProgress())
 				return true;
 			break;
 		case T_FunctionScanState:
