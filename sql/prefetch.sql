@@ -35,6 +35,14 @@ SELECT format, found[1] FROM unnest('{text,json,yaml,xml}'::text[]) AS format,
     regexp_matches(regexp_replace(line, '[0-9]+\.[0-9]{3}', 'N', 'g'), '[^\n]*(?:Engine|Wait).Time[^\n]*', 'g') AS found;
 SELECT (pf_explain('ANALYZE, FORMAT json', $$SELECT infer.similarity('pf', body, 'a dog') FROM pf_docs$$)::json #>> '{0,Plan,Engine Time}')::float > 0 AS computed;
 
+-- what engines compute is no reason to compile a plan's expressions
+SET jit = on;
+SET jit_above_cost = 10;
+SELECT plan #> '{0,JIT}' IS NULL AS not_compiled, (plan #>> '{0,Plan,Total Cost}')::float > 10 AS costs_enough FROM (
+    SELECT pf_explain('FORMAT json', $$SELECT max(infer.similarity('pf', body, 'x')) FROM pf_docs$$)::jsonb AS plan) AS explained;
+RESET jit_above_cost;
+RESET jit;
+
 -- a limit computes what it wants
 SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, body) FROM pf_docs LIMIT 1$$);
 SELECT pf_explain('ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF', $$SELECT infer.similarity('pf', body, body) FROM (SELECT * FROM pf_docs ORDER BY body) AS d ORDER BY body LIMIT 5 OFFSET 2$$);

@@ -21,6 +21,7 @@
 #include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "executor/executor.h"
+#include "jit/jit.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -982,6 +983,59 @@ share_stats_below_gather(Plan *plan, void *context)
 		context);
 }
 
+/* What a plan costs the session itself: its nodes that make no calls, and have none below them that do. */
+typedef struct OwnCost
+{
+	Cost cost;
+	bool calls; /* some node makes them */
+} OwnCost;
+
+static bool
+makes_calls(Plan *plan)
+{
+	CallSearch search = {.subplans = subplans, .sets = true};
+
+	find_calls(&search, (Node *) plan->targetlist);
+	find_calls(&search, (Node *) plan->qual);
+	find_argument_calls(&search, (Node *) plan->targetlist);
+	find_argument_calls(&search, (Node *) plan->qual);
+	if (IsA(plan, NestLoop) || IsA(plan, HashJoin) || IsA(plan, MergeJoin))
+		find_calls(&search, (Node *) ((Join *) plan)->joinqual);
+	if (IsA(plan, FunctionScan))
+		find_calls(&search, (Node *) ((FunctionScan *) plan)->functions);
+	return search.calls != NIL || search.of_queries != NIL;
+}
+
+static void
+add_own_cost(Plan *plan, void *context)
+{
+	OwnCost *sum = context, below = {0};
+
+	visit_children(plan, add_own_cost, &below);
+	below.calls = below.calls || makes_calls(plan);
+	sum->calls = sum->calls || below.calls;
+	sum->cost += below.calls ? below.cost : plan->total_cost;
+}
+
+/* PostgreSQL compiles the expressions of plans that cost much, and takes a tenth of a second for it.  What engines
+ * compute is no reason to. */
+static void
+limit_compiling(PlannedStmt *statement)
+{
+	OwnCost own = {0};
+
+	if (statement->jitFlags == PGJIT_NONE)
+		return;
+	add_own_cost(statement->planTree, &own);
+	visit_list(statement->subplans, add_own_cost, &own);
+	if (own.calls && own.cost <= jit_above_cost)
+		statement->jitFlags = PGJIT_NONE;
+	if (own.calls && own.cost <= jit_optimize_above_cost)
+		statement->jitFlags &= ~PGJIT_OPT3;
+	if (own.calls && own.cost <= jit_inline_above_cost)
+		statement->jitFlags &= ~PGJIT_INLINE;
+}
+
 static planner_hook_type previous_planner_hook;
 
 static PlannedStmt *
@@ -1001,6 +1055,7 @@ plan_query(Query *query, const char *text, int options, ParamListInfo params)
 		return statement;
 	subplans = statement->subplans;
 	range_table = statement->rtable;
+	limit_compiling(statement);
 	first = statement->planTree;
 	goes_back = may_go_back(first, options);
 	plan = transform(first);
