@@ -176,10 +176,20 @@ END $$;
 CREATE TRIGGER pm_trigger BEFORE INSERT OR UPDATE ON pm_rows FOR EACH ROW EXECUTE FUNCTION pm_trigger();
 SELECT pm($$INSERT INTO pm_rows (id, body) SELECT id, body FROM pm_source WHERE id < 9 RETURNING id, infer.similarity('pm', body, 'a')$$);
 SELECT pm($$UPDATE pm_rows SET near = 1 WHERE id < 9 RETURNING id, body, infer.similarity('pm', body, 'a')$$);
+-- all are changed: after some batches nothing is looked ahead for
+SELECT pm($$INSERT INTO pm_rows (id, body) SELECT id * 4 + 1, body FROM pm_source$$);
+-- in vain for some, or for none
+SELECT pm($$INSERT INTO pm_rows (id, body) SELECT id, body FROM pm_source RETURNING id, infer.similarity('pm', left(body, 3), 'a')$$);
 CREATE FUNCTION pm_instead() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN new; END$$;
 CREATE VIEW pm_no_table AS SELECT id, body FROM pm_source;
 CREATE TRIGGER pm_instead INSTEAD OF UPDATE ON pm_no_table FOR EACH ROW EXECUTE FUNCTION pm_instead();
 SELECT pm($$UPDATE pm_no_table SET body = body || '!' WHERE id < 9 RETURNING infer.similarity('pm', body, 'a')$$, 'pm_source');
+
+-- what was ahead is what is used: as many texts as were sent ahead, in as many requests
+SELECT infer.stat_reset();
+MERGE INTO pm_unique u USING pm_source s ON u.id = s.id
+WHEN MATCHED THEN UPDATE SET near = infer.similarity('pm', u.body, s.body) WHEN NOT MATCHED THEN INSERT (id, body) VALUES (s.id, s.body);
+SELECT requests, items FROM infer.stat_models WHERE name = 'pm';
 
 -- errors come when their rows do: the first one is the constraint's
 \set VERBOSITY terse

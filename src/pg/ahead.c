@@ -32,6 +32,7 @@ typedef struct Group
 	int64				  counted_ns; /* of engines, in stats */
 	int					  users;	  /* batches that refer to it */
 	bool				  sent, done, failed;
+	bool				  used; /* a call had its last item from it */
 } Group;
 
 /* An item in the table; in its group's context. */
@@ -56,7 +57,7 @@ typedef struct Generated
 	AheadStats			 *stats;
 	int64				  counted_ns; /* of engines, in stats */
 	int					  users;	  /* batches that refer to it */
-	bool				  done, failed;
+	bool				  done, failed, used;
 } Generated;
 
 struct AheadBatch
@@ -440,6 +441,16 @@ ahead_count(AheadBatch *batch)
 	foreach(cell, batch->generations) count_generation(lfirst(cell));
 }
 
+bool
+ahead_was_used(const AheadBatch *batch)
+{
+	ListCell *cell;
+
+	foreach(cell, batch->groups) if (((Group *) lfirst(cell))->used) return true;
+	foreach(cell, batch->generations) if (((Generated *) lfirst(cell))->used) return true;
+	return batch->groups == NIL && batch->generations == NIL;
+}
+
 void
 ahead_send(AheadBatch *batch)
 {
@@ -586,6 +597,8 @@ ahead_give(Work *work)
 
 		if (entry == NULL || !finish_group(entry->group))
 			return false;
+		if (i == work->counts.n_items - 1)
+			entry->group->used = true;
 		work_set_result(work, i, &entry->group->work, entry->item);
 	}
 	return true;
@@ -598,6 +611,7 @@ ahead_give_generation(ModelHandle *handle, GenerationPayload *payload)
 
 	if (generated == NULL || !finish_generation(generated))
 		return false;
+	generated->used = true;
 	generation_copy_outputs(payload, generated->payload);
 	return true;
 }

@@ -30,6 +30,9 @@ typedef struct AheadStats
 extern AheadBatch *ahead_create(MemoryContext parent, AheadStats *stats);
 extern void		   ahead_drop(AheadBatch *batch);
 
+/* Whether any of what was collected has been asked for; nothing was collected, that is so, too. */
+extern bool ahead_was_used(const AheadBatch *batch);
+
 /* Runs a function up to its first work and collects that.  What it throws because of its arguments is left to the
  * call itself.  The current memory context is the caller's to reset. */
 extern void ahead_collect(AheadBatch *batch, FunctionCallInfo fcinfo);

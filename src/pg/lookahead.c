@@ -37,6 +37,7 @@
 #include "pg/lookahead_stats.h"
 
 #define NODE_NAME "InferLookahead"
+#define MOST_USELESS 4 /* batches of which nothing was asked for, before a doubtful node gives up */
 #define OVERLAP_ROWS 8 /* of a batch, for the next one to be sent before its rows are handed up */
 
 /* A call that is looked ahead for. */
@@ -84,6 +85,8 @@ typedef struct Lookahead
 	TupleTableSlot *row;	   /* for reading rows */
 	OldRowsPlace	old_place; /* relations NIL: calls have no columns of old rows */
 	OldRows		   *old_rows;  /* NULL: none was needed yet */
+	bool			doubtful;  /* what is ahead may not be asked for */
+	int				n_useless; /* batches of which nothing was, one behind the other */
 	MemoryContext	call_context;
 	LookaheadStats	stats;
 } Lookahead;
@@ -134,7 +137,7 @@ lookahead_make(Plan *child, List *calls, List *targetlist, List *quals)
 	scan->scan.plan.lefttree = child;
 	scan->custom_scan_tlist = columns;
 	scan->custom_exprs = calls;
-	scan->custom_private = list_make2(makeInteger(0), NIL);
+	scan->custom_private = list_make3(makeInteger(0), NIL, makeBoolean(false));
 	return &scan->scan.plan;
 }
 
@@ -154,6 +157,12 @@ void
 lookahead_old_rows(Plan *plan, const OldRowsPlace *place)
 {
 	lsecond(((CustomScan *) plan)->custom_private) = old_rows_list(place);
+}
+
+void
+lookahead_doubtful(Plan *plan)
+{
+	lthird(((CustomScan *) plan)->custom_private) = makeBoolean(true);
 }
 
 /* ---- arguments that can't fail ---- */
@@ -356,6 +365,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	meet_child(state);
 	if (lsecond(scan->custom_private) != NIL)
 		state->old_place = old_rows_place(lsecond(scan->custom_private));
+	state->doubtful = boolVal(lthird(scan->custom_private));
 }
 
 static void
@@ -657,7 +667,7 @@ fill_batch(Lookahead *state, RowBatch *batch, bool wanted)
 	if (state->exhausted || state->failure != NULL)
 		return;
 	take_rows(state, batch, wanted);
-	if (batch->n == 0)
+	if (batch->n == 0 || state->n_useless >= MOST_USELESS)
 		return;
 	batch->ahead = ahead_create(state->css.ss.ps.state->es_query_cxt, state->stats.mine);
 	for (int i = 0; i < batch->n; i++)
@@ -778,6 +788,15 @@ plain_row(Lookahead *state)
 	return hand_up_of_child(state, row);
 }
 
+/* All rows of a batch have been handed up. */
+static void
+finish_batch(Lookahead *state, RowBatch *batch)
+{
+	if (state->doubtful && batch->ahead != NULL)
+		state->n_useless = ahead_was_used(batch->ahead) ? 0 : state->n_useless + 1;
+	clear_batch(state, batch);
+}
+
 static TupleTableSlot *
 next_row(ScanState *node)
 {
@@ -795,7 +814,7 @@ next_row(ScanState *node)
 			throw_failure(state);
 		if (!more && !infer_prefetch)
 			return plain_row(state);
-		clear_batch(state, batch);
+		finish_batch(state, batch);
 		state->current = 1 - state->current;
 		batch = &state->batches[state->current];
 		if (!more)

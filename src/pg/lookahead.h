@@ -22,6 +22,9 @@ extern void lookahead_bound(Plan *plan, int bound);
 /* Calls of such a node have INNER_VARs, too: columns of the old rows that its rows lead to. */
 extern void lookahead_old_rows(Plan *plan, const OldRowsPlace *place);
 
+/* Such a node gives up when nothing of what it looks ahead for is asked for. */
+extern void lookahead_doubtful(Plan *plan);
+
 /* Hooks and callbacks; in _PG_init of a library that is preloaded. */
 extern void lookahead_init(void);
 extern void lookahead_plan_init(void);

@@ -830,33 +830,43 @@ evaluated(const Target *target)
 	}
 }
 
-List *
-modify_calls(const ModifyTable *modify, List *range_table, List *subplans, Oid *arbiter,
-			 List **keys)
+static bool
+has_triggers_before(Relation relation)
 {
-	CallSearch search = {.subplans = subplans};
-	Target	   target = {.modify = modify, .subplans = subplans};
-	Plan	  *input = outerPlan(modify);
-	List	  *calls = NIL;
-	ListCell  *cell;
+	TriggerDesc *triggers = relation->trigdesc;
+
+	return triggers != NULL &&
+		   (triggers->trig_insert_before_row || triggers->trig_update_before_row);
+}
+
+ModifyCalls
+modify_calls(const ModifyTable *modify, List *range_table, List *subplans)
+{
+	CallSearch	search = {.subplans = subplans};
+	Target		target = {.modify = modify, .subplans = subplans};
+	ModifyCalls found = {0};
+	Plan	   *input = outerPlan(modify);
+	ListCell   *cell;
 
 	/* one row is a batch by itself */
 	if ((IsA(input, Result) && outerPlan(input) == NULL) ||
 		!are_tables(modify->resultRelations, range_table))
-		return NIL;
+		return found;
 	target.ctid = row_column(modify);
 	target.varno = linitial_int(modify->resultRelations);
 	target.relation = table_open(rt_fetch(named_relation(modify), range_table)->relid, NoLock);
 	target.arbiter = arbiter_of(modify, target.relation, subplans);
-	*arbiter = target.arbiter;
-	*keys = OidIsValid(target.arbiter) ? indexed_columns(target.arbiter) : NIL;
 	target.columns = inherited_columns(target.relation, rt_fetch(target.varno, range_table)->relid,
 									   &target.n_columns);
 	find_calls(&search, (Node *) evaluated(&target));
 	foreach(cell, list_concat(search.calls, search.of_queries)) if (!is_unknown(lfirst(cell), NULL))
-		calls = lappend(calls, copyObject(lfirst(cell)));
+		found.calls = lappend(found.calls, copyObject(lfirst(cell)));
+	found.arbiter = target.arbiter;
+	if (OidIsValid(found.arbiter))
+		found.keys = indexed_columns(found.arbiter);
+	found.doubtful = has_triggers_before(target.relation);
 	table_close(target.relation, NoLock);
-	return calls;
+	return found;
 }
 
 static bool
@@ -878,24 +888,34 @@ scanned_column(const TargetEntry *entry)
 	return ((Var *) entry->expr)->varattno;
 }
 
-void
-modify_show_old_rows(const ModifyTable *modify, Oid arbiter, List *keys, Plan *node)
+static void
+describe_old_rows(const ModifyTable *modify, const ModifyCalls *calls, Plan *node)
 {
-	OldRowsPlace place = {
-		.index = arbiter, .layout = named_relation(modify), .relations = modify->resultRelations};
-	ListCell *cell;
+	OldRowsPlace place = {.index = calls->arbiter,
+						  .layout = named_relation(modify),
+						  .relations = modify->resultRelations};
+	ListCell	*cell;
 
-	if (!lookahead_is(node) || !has_old_columns((Node *) ((CustomScan *) node)->custom_exprs, NULL))
-		return;
-	foreach(cell, keys)
+	foreach(cell, calls->keys)
 	{
 		TargetEntry *entry = list_nth_node(TargetEntry, node->targetlist, lfirst_int(cell) - 1);
 
 		place.keys = lappend_int(place.keys, scanned_column(entry));
 	}
-	if (!OidIsValid(arbiter))
+	if (!OidIsValid(place.index))
 		place.ctid = scanned_column(junk_column(node, "ctid"));
 	if (list_length(modify->resultRelations) > 1)
 		place.tableoid = scanned_column(junk_column(node, "tableoid"));
 	lookahead_old_rows(node, &place);
+}
+
+void
+modify_describe(const ModifyTable *modify, const ModifyCalls *calls, Plan *node)
+{
+	if (!lookahead_is(node))
+		return;
+	if (has_old_columns((Node *) ((CustomScan *) node)->custom_exprs, NULL))
+		describe_old_rows(modify, calls, node);
+	if (calls->doubtful)
+		lookahead_doubtful(node);
 }

@@ -9,18 +9,23 @@
 #include "nodes/plannodes.h"
 
 /*
- * Expected calls (lookahead_calls.h) of a finished ModifyTable: in the actions of MERGE, in RETURNING, and in what a
- * table computes of the rows that are written: generated columns, constraints, checks of views and policies, and
- * expressions of indexes.  Their Vars are INDEX_VARs of the input's columns and INNER_VARs of the row as it was before,
- * with the columns of the table that the statement names.
- *
- * Of INSERT … ON CONFLICT DO UPDATE that is the row with which a row conflicts.  arbiter: an index that leads to it, and
- * keys: columns of the input that the index is on; InvalidOid and NIL where there is none.
+ * What a ModifyTable will evaluate for a row of its input: in the actions of MERGE, in RETURNING, in ON CONFLICT DO
+ * UPDATE, and of rows that are written their generated columns, constraints, checks of views and policies, and
+ * expressions of indexes.
  */
-extern List *modify_calls(const ModifyTable *modify, List *range_table, List *subplans,
-						  Oid *arbiter, List **keys);
+typedef struct ModifyCalls
+{
+	/* Expected calls (lookahead_calls.h).  Their Vars are INDEX_VARs of the input's columns, and INNER_VARs of the row as
+	 * it was before, or with which the input's conflicts, with the columns of the table that the statement names. */
+	List *calls;
+	Oid arbiter; /* a unique index that leads to the row with which one conflicts; InvalidOid: none does */
+	List *keys;		/* columns of the input for that index's */
+	bool  doubtful; /* triggers may change rows */
+} ModifyCalls;
 
-/* Tells a node that looks ahead over the input, and has the keys as columns, where the rows before are. */
-extern void modify_show_old_rows(const ModifyTable *modify, Oid arbiter, List *keys, Plan *node);
+extern ModifyCalls modify_calls(const ModifyTable *modify, List *range_table, List *subplans);
+
+/* Tells a node that looks ahead over the input, and has the keys as columns, what it has to know. */
+extern void modify_describe(const ModifyTable *modify, const ModifyCalls *calls, Plan *node);
 
 #endif

@@ -796,15 +796,14 @@ cannot_go_back(const Plan *plan)
 static void
 transform_input(ModifyTable *modify)
 {
-	Plan  *input = outerPlan(modify);
-	Wanted above = {0};
-	Oid	   arbiter = InvalidOid;
+	Plan	   *input = outerPlan(modify);
+	ModifyCalls found = modify_calls(modify, range_table, subplans);
+	Wanted		above = {.calls = found.calls, .keys = found.keys};
 
-	above.calls = modify_calls(modify, range_table, subplans, &arbiter, &above.keys);
 	input = transform_below(input, &above);
 	if (above.calls != NIL && !plan_has_effects(input))
 		input = lookahead_make(input, above.calls, NIL, NIL);
-	modify_show_old_rows(modify, arbiter, above.keys, input);
+	modify_describe(modify, &found, input);
 	outerPlan(modify) = input;
 }
 
