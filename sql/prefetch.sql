@@ -304,6 +304,18 @@ SELECT count(*), sum(length(wide)) FROM (SELECT id, body, repeat(body, 1000 * (i
 RESET work_mem;
 DROP FUNCTION pf_in_plpgsql, pf_in_sql, pf_failing;
 DROP TABLE pf_fail;
+-- an argument may make calls itself, while others of its batch are collected
+CREATE FUNCTION pf_again(input text) RETURNS text STABLE LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM infer.similarity('pf', input, 'x');
+    RETURN input || '!';
+END $$;
+CREATE TABLE pf_nested AS SELECT body, infer.similarity('pf', body, 'x'), infer.similarity('pf', pf_again(body), 'x') AS again FROM pf_docs WHERE id > 55;
+SET pg_infer.prefetch = off;
+SELECT count(*) FILTER (WHERE again IS DISTINCT FROM infer.similarity('pf', body || '!', 'x')) AS wrong, count(*) > 40 AS many FROM pf_nested;
+RESET pg_infer.prefetch;
+DROP TABLE pf_nested;
+DROP FUNCTION pf_again;
 -- rights are looked at where a call is made
 CREATE ROLE regress_pf;
 GRANT SELECT ON pf_docs TO regress_pf;
@@ -313,6 +325,17 @@ SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE false;
 SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE id < 0 AND infer.similarity('pf', body, 'x') > 0;
 SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE id < 3;
 RESET ROLE;
+-- and are those of the session again after a function that runs with others, or with other settings
+ALTER FUNCTION infer.similarity SECURITY DEFINER;
+SET ROLE regress_pf;
+SELECT pf_explain('COSTS OFF', $$SELECT infer.similarity('pf', body, 'x') FROM pf_docs$$);
+SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE id BETWEEN 1 AND 3;
+SELECT current_user;
+RESET ROLE;
+ALTER FUNCTION infer.similarity SECURITY INVOKER SET work_mem = '77MB';
+SELECT count(infer.similarity('pf', body, 'x')) FROM pf_docs WHERE id BETWEEN 1 AND 3;
+SHOW work_mem;
+ALTER FUNCTION infer.similarity RESET ALL;
 DROP OWNED BY regress_pf;
 DROP ROLE regress_pf;
 

@@ -230,7 +230,8 @@ group_for(AheadBatch *batch, const Work *work, int i)
 	{
 		Group *group = list_nth(batch->groups, g);
 
-		if (!group->sent && group->parent == batch->parent && same_kind(&group->work, work) &&
+		if (!group->sent && !group->done && !group->failed && group->parent == batch->parent &&
+			same_kind(&group->work, work) &&
 			group->work.counts.n_tokens + work->items[i].n_tokens <= GROUP_TOKENS &&
 			work_size(&group->work) + work_size(work) <= request_payload_share())
 			return group;

@@ -48,6 +48,7 @@ typedef struct Call
 	ExprState		*condition; /* of its being made; NULL: it always is */
 	ExprState	   **arguments; /* (info->nargs) */
 	bool			 simple;	/* nothing in these can fail */
+	bool			 known;		/* the function is still one that can be computed ahead */
 	List			*params;	/* of the executor that they have */
 	ReturnSetInfo	*result;	/* of functions that return sets */
 } Call;
@@ -267,6 +268,7 @@ init_call(Lookahead *state, Call *call, Node *expected)
 	int		   n = list_length(expression->args), i = 0;
 	ListCell  *cell;
 
+	call->known = computable_ahead(expression->funcid);
 	fmgr_info(expression->funcid, &call->function);
 	fmgr_info_set_expr((Node *) expression, &call->function);
 	call->function.fn_mcxt = state->call_context;
@@ -510,7 +512,7 @@ store_row(Lookahead *state, TupleTableSlot *row)
 static void
 collect_call(Lookahead *state, Call *call, AheadBatch *ahead)
 {
-	if (has_pending_param(state, call) || (!call->simple && IsInParallelMode()) ||
+	if (!call->known || has_pending_param(state, call) || (!call->simple && IsInParallelMode()) ||
 		!(call->simple ? evaluate_arguments(state, call) : try_arguments(state, call)) ||
 		(call->function.fn_strict && has_null_argument(call)))
 		return;

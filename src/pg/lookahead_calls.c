@@ -10,6 +10,7 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "access/htup_details.h"
 #include "access/transam.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -29,7 +30,7 @@
 /* ---- functions that can be computed ahead ---- */
 
 /* C functions that send one work or generation (work.h, generation_request.h) and do nothing else that could be
- * noticed. */
+ * noticed.  Not those that PostgreSQL runs with other rights or settings: it takes these back only when they return. */
 static const char *const ahead_functions[] = {
 	"infer_embed",			 "infer_similarity",	  "infer_classify",
 	"infer_classify_scores", "infer_classify_labels", "infer_score",
@@ -66,7 +67,9 @@ look_up(Oid function)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (form->prolang == ClanguageId && form->provolatile != PROVOLATILE_VOLATILE)
+	if (form->prolang == ClanguageId && form->provolatile != PROVOLATILE_VOLATILE &&
+		!form->prosecdef && heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) &&
+		!FmgrHookIsNeeded(function))
 	{
 		bool  no_source, no_library;
 		Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &no_source);
@@ -87,8 +90,8 @@ look_up(Oid function)
 	return found;
 }
 
-static bool
-is_known(Oid function)
+bool
+computable_ahead(Oid function)
 {
 	HASHCTL control = {.keysize = sizeof(Oid), .entrysize = sizeof(Known)};
 	Known  *known;
@@ -162,7 +165,7 @@ has_known_call(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, FuncExpr) && is_known(((FuncExpr *) node)->funcid))
+	if (IsA(node, FuncExpr) && computable_ahead(((FuncExpr *) node)->funcid))
 		return true;
 	return expression_tree_walker(node, has_known_call, context);
 }
@@ -462,7 +465,7 @@ find(Node *node, void *context)
 		{
 			FuncExpr *call = (FuncExpr *) node;
 
-			if (!is_known(call->funcid) || (call->funcretset && !search->sets) ||
+			if (!computable_ahead(call->funcid) || (call->funcretset && !search->sets) ||
 				contain_volatile_functions((Node *) call->args) ||
 				has_subquery((Node *) call->args, NULL) ||
 				depends_on_place((Node *) call->args, search) ||

@@ -13,6 +13,9 @@
  * CASE WHEN condition THEN call END.  Conditions have no calls themselves.
  */
 
+/* Whether a function's calls can be computed ahead. */
+extern bool computable_ahead(Oid function);
+
 /* The call itself. */
 extern FuncExpr *expected_call(Node *expected);
 

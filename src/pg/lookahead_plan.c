@@ -354,6 +354,14 @@ inner_join(Plan *plan)
 	return NULL;
 }
 
+/* Whether a row is projected, with effects, that only says that there are no more. */
+static bool
+ends_with_row(Plan *plan)
+{
+	return IsA(plan, WindowAgg) && ((WindowAgg *) plan)->runCondition != NIL &&
+		   has_effects(plan->targetlist);
+}
+
 static void
 move_run_condition(Plan *plan, Columns *columns)
 {
@@ -479,8 +487,8 @@ split(Plan *plan, Wanted *above)
 	if (has_effects(moved) || assigns_rows((Node *) plan->targetlist, NULL))
 		wanted = NIL;
 	projects |= wanted != NIL;
-	if ((moved == NIL && !projects) || is_of_cursor((Node *) moved, NULL) || has_effects(kept) ||
-		has_effects(join_kept) || plan_has_effects(plan->lefttree) ||
+	if ((moved == NIL && !projects) || is_of_cursor((Node *) moved, NULL) || ends_with_row(plan) ||
+		has_effects(kept) || has_effects(join_kept) || plan_has_effects(plan->lefttree) ||
 		plan_has_effects(plan->righttree) || node_has_effects(plan))
 		return plan;
 
