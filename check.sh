@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds pg_infer and runs every test there is, on Debian 12 or 13, as root or with sudo for apt and the installation.
 #   ./check.sh [LAYER...]     all layers, or some of: style units fuzz regress pgtap isolation clusters
+#   ./check.sh postgresql     PostgreSQL's own regression tests with pg_infer preloaded, from the source of Debian's
+#                             package; only when it is asked for
 # PG_CONFIG chooses a PostgreSQL other than Debian's.  Logs stay in build/check.  The last line is "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")"
@@ -129,6 +131,32 @@ clusters() {
         prove --verbose -I "$perl" -I test/perl --ext .pl --recurse test/t
 }
 
+# The source is of the server's version, where Debian's archive has that still.
+postgresql() {
+    local suite=$scratch/postgresql package=postgresql-$debian_postgresql codename version regress apt
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    version=$(dpkg-query -W -f='${source:Version}' "$package")
+    mkdir -p "$suite/lists/partial" "$suite/out" "$suite/library"
+    printf 'deb-src http://deb.debian.org/debian%s main\n' " $codename" " $codename-updates" \
+        "-security $codename-security" >"$suite/sources.list"
+    apt=(apt-get -qq -o Dir::Etc::sourcelist="$suite/sources.list" -o Dir::Etc::sourceparts=-
+        -o Dir::State::lists="$suite/lists" -o APT::Sandbox::User=root)
+    command -v bzip2 >/dev/null || as_root apt-get install -y -qq --no-install-recommends bzip2 || return
+    as_root "${apt[@]}" update || return
+    (cd "$suite" && as_root "${apt[@]}" source --download-only "$package=$version") || return
+    tar -xf "$suite"/*.orig.tar.* -C "$suite" --wildcards '*/src/test/regress' || return
+    regress=$(echo "$suite"/*/src/test/regress)
+    # what the tests load
+    cp "$($PG_CONFIG --pkglibdir)"/{refint,autoinc}.so "$suite/library/" &&
+        gcc -O2 -w -fPIC -shared -I"$($PG_CONFIG --includedir-server)" -o "$suite/library/regress.so" \
+            "$regress/regress.c" || return
+    chmod -R a+rX "$suite"
+    [ -z "$cluster_user" ] || chown "$cluster_user" "$suite/out"
+    (cd "$suite/out" && as_server env -u LANG -u LC_ALL "$(dirname "$($PG_CONFIG --pgxs)")/../test/regress/pg_regress" \
+        --inputdir="$regress" --outputdir="$suite/out" --dlpath="$suite/library" --bindir="$bindir" --no-locale \
+        --max-connections=8 --schedule="$regress/parallel_schedule")
+}
+
 # In braces, so that bash has read all of it before anything runs.
 {
 mkdir -p build/check
@@ -152,5 +180,6 @@ layer regress in_tree make -s installcheck ISOLATION=
 layer pgtap pgtap
 layer isolation in_tree make -s installcheck REGRESS=
 layer clusters clusters
+[ "${wanted#* postgresql }" = "$wanted" ] || layer postgresql postgresql
 finish
 }
