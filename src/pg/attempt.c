@@ -31,6 +31,7 @@
 typedef struct Entered
 {
 	bool		  switches;
+	int			  depth; /* of calls through the same FmgrInfo: the outermost one switches */
 	ResourceOwner owner, function_owner;
 	Datum		  of_previous_hook;
 } Entered;
@@ -182,13 +183,15 @@ enter_function(FmgrHookEventType event, FmgrInfo *function, Datum *private)
 		return;
 	if (event == FHET_START)
 	{
+		if (entered->depth++ > 0)
+			return;
 		entered->owner = CurrentResourceOwner;
 		entered->function_owner = function_owner;
 		if (function_owner != NULL)
 			CurrentResourceOwner = function_owner;
 		function_owner = NULL;
 	}
-	else
+	else if (--entered->depth == 0)
 	{
 		CurrentResourceOwner = entered->owner;
 		function_owner = entered->function_owner;
