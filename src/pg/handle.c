@@ -264,6 +264,7 @@ handle_encode(ModelHandle *handle, const char *text, size_t length, const char *
 
 	require_tokenizer(handle);
 	options->interrupted = interrupt_pending;
+	options->reads_little = true;
 	if (tokenizer_encode(&handle->tokenizer, backend_arena(), text, length, pair, pair_length,
 						 options, encoding, &error))
 		return;

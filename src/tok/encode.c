@@ -196,12 +196,18 @@ encode_block(Run *run, const char *bytes, size_t length, uint32_t *character)
 	return true;
 }
 
+static bool
+has_enough(const Tokens *tokens)
+{
+	return tokens->stops && tokens->n >= tokens->limit;
+}
+
 /* Text without raw added tokens, whose first character is number *character. */
 static bool
 encode_stretch(Run *run, const char *bytes, size_t length, uint32_t *character)
 {
 	run->continues = false;
-	while (length > 0)
+	while (length > 0 && !has_enough(run->tokens))
 	{
 		size_t block = block_length(run->tokenizer->tables->flags, bytes, length);
 
@@ -223,7 +229,7 @@ encode_text(Run *run, const char *bytes, size_t length)
 	uint32_t		 character = 0;
 	AddedMatch		 match;
 
-	while (tokenizer->added_raw.n > 1 &&
+	while (tokenizer->added_raw.n > 1 && !has_enough(run->tokens) &&
 		   added_next(tokenizer, &tokenizer->added_raw, bytes, length, taken, &at, &match))
 	{
 		uint32_t n = (uint32_t) utf8_count(bytes + match.begin, match.end - match.begin);
@@ -281,6 +287,7 @@ tokenizer_encode(const Tokenizer *tokenizer, Arena *arena, const char *text, siz
 	{
 		tokens[i].limit = room;
 		tokens[i].keep_last = options->truncate == TRUNCATE_START;
+		tokens[i].stops = options->reads_little && options->truncate == TRUNCATE_END && !pair;
 		if (!tokenizer_tokens(tokenizer, arena, i == 0 ? text : pair, i == 0 ? length : pair_length,
 							  options, &tokens[i], error))
 			return false;

@@ -66,6 +66,8 @@ typedef struct EncodeOptions
 	Truncate		 truncate;
 	TruncateStrategy strategy;
 	bool			 wants_texts, wants_words;
+	bool
+		reads_little; /* TRUNCATE_END: of a text without a pair only what is kept; n_whole is less */
 	/* Asked every few thousand characters; true stops with ERR_CANCELLED.  May be NULL. */
 	bool (*interrupted)(void *argument);
 	void *argument;

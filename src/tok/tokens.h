@@ -20,6 +20,7 @@ typedef struct Tokens
 	size_t	   n;			/* all that were emitted */
 	size_t	   limit;		/* no more than this are kept */
 	bool	   keep_last;	/* the last ones rather than the first */
+	bool	   stops;		/* the text need not be read when there are limit tokens */
 	bool	   wants_texts; /* else texts is NULL */
 	TokenText *texts;
 	TokenText  next_text;  /* of the token that is added next */
@@ -89,7 +90,7 @@ tokens_add(Tokens *tokens, Arena *arena, int32_t id, uint32_t pos, uint32_t end,
 	return true;
 }
 
-/* All tokens of a text into tokens, in which limit, keep_last, full and argument are set and the rest is zero.  Of
+/* All tokens of a text into tokens, in which limit, keep_last, stops, full and argument are set and the rest is zero.  Of
  * the options, interrupted, wants_texts and wants_words count. */
 extern bool tokenizer_tokens(const Tokenizer *tokenizer, Arena *arena, const char *text,
 							 size_t length, const EncodeOptions *options, Tokens *tokens,

@@ -96,6 +96,45 @@ test_memory(void **state)
 	}
 }
 
+/* Who wants the first tokens only need not wait for the others. */
+static void
+test_little(void **state)
+{
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+	{
+		TestTokenizer test = test_tokenizer_import(cases[i].folder, cases[i].use_fast);
+		Patience	  patience = {.limit = 20};
+		EncodeOptions options = {.add_special_tokens = true,
+								 .max_length = 3000,
+								 .truncate = TRUNCATE_END,
+								 .interrupted = is_impatient,
+								 .argument = &patience};
+		Encoding	  whole, little;
+		Arena		  arena;
+		Error		  error;
+		size_t		  length;
+		char		 *text = make_text(cases[i].piece, &length);
+
+		arena_init(&arena, MEMORY);
+		TEST_MUST(tokenizer_encode(&test.tokenizer, &arena, text, strlen(cases[i].piece) * 1000,
+								   NULL, 0, &options, &whole, &error),
+				  error);
+		options.reads_little = true;
+		patience.asked = 0;
+		TEST_MUST(tokenizer_encode(&test.tokenizer, &arena, text, length, NULL, 0, &options,
+								   &little, &error),
+				  error);
+		assert_int_equal(whole.n, options.max_length);
+		assert_int_equal(little.n, whole.n);
+		assert_memory_equal(little.ids, whole.ids, sizeof *whole.ids * (size_t) whole.n);
+		assert_memory_equal(little.pos, whole.pos, sizeof *whole.pos * (size_t) whole.n);
+		assert_memory_equal(little.len, whole.len, sizeof *whole.len * (size_t) whole.n);
+		arena_free(&arena);
+		free(text);
+		test_tokenizer_close(&test);
+	}
+}
+
 /* All of it, once. */
 static void
 test_whole(void **state)
@@ -218,10 +257,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_whole),
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_decode),
+		cmocka_unit_test(test_memory), cmocka_unit_test(test_little), cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_parts),  cmocka_unit_test(test_decode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
