@@ -67,15 +67,20 @@ BEGIN
         WHEN 4 THEN format('cardinality(infer.classify_labels(''pf_multi'', %s))', pg_temp.a_text(depth))
         ELSE format('length(%s)', pg_temp.a_label(depth)) END;
 END $$;
+CREATE FUNCTION pg_temp.failing(wanted int) RETURNS bigint STABLE COST 1 LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (SELECT count(*) + sum(1 / (id - 27)) FROM docs WHERE id = wanted);
+END $$;
 CREATE FUNCTION pg_temp.a_filter(depth int) RETURNS text VOLATILE LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN CASE floor(random() * CASE WHEN depth > 0 THEN 12 ELSE 7 END)::int
+    RETURN CASE floor(random() * CASE WHEN depth > 0 THEN 13 ELSE 8 END)::int
         WHEN 0 THEN pg_temp.a_label(0) || ' = ''LABEL_1''' WHEN 1 THEN pg_temp.a_number(0) || ' > 0.05' WHEN 2 THEN 'd.id < 29'
         WHEN 3 THEN 'd.id % 3 = 1' WHEN 4 THEN pg_temp.a_label(0) || ' IS NOT NULL' WHEN 5 THEN 'd.id < 30' WHEN 6 THEN 'd.grp > 0'
-        WHEN 7 THEN format('(%s OR %s)', pg_temp.a_filter(depth - 1), pg_temp.a_filter(depth - 1))
-        WHEN 8 THEN format('NOT (%s)', pg_temp.a_filter(depth - 1))
-        WHEN 9 THEN format('CASE WHEN %s THEN %s ELSE %s END', pg_temp.a_filter(0), pg_temp.a_filter(depth - 1), pg_temp.a_filter(0))
-        WHEN 10 THEN format('coalesce(%s, %s)', pg_temp.a_filter(0), pg_temp.a_filter(0))
+        WHEN 7 THEN pg_temp.one_of('100 / (d.id - 31) <> 7', 'pg_temp.failing(d.id) > 0', 'd.id <> 5', 'd.grp < 4')
+        WHEN 8 THEN format('(%s OR %s)', pg_temp.a_filter(depth - 1), pg_temp.a_filter(depth - 1))
+        WHEN 9 THEN format('NOT (%s)', pg_temp.a_filter(depth - 1))
+        WHEN 10 THEN format('CASE WHEN %s THEN %s ELSE %s END', pg_temp.a_filter(0), pg_temp.a_filter(depth - 1), pg_temp.a_filter(0))
+        WHEN 11 THEN format('coalesce(%s, %s)', pg_temp.a_filter(0), pg_temp.a_filter(0))
         ELSE format('(%s AND %s)', pg_temp.a_filter(depth - 1), pg_temp.a_filter(depth - 1)) END;
 END $$;
 CREATE FUNCTION pg_temp.filters() RETURNS text VOLATILE LANGUAGE sql AS
@@ -100,7 +105,7 @@ DECLARE
     n text := pg_temp.a_number(1);
     w text := pg_temp.filters();
     tail text := pg_temp.a_tail();
-    source text := pg_temp.one_of('docs d', 'docs d', 'parts d', 'barrier d', '(SELECT * FROM docs OFFSET 0) d', '(VALUES (1, 2, ''the cat'', ''x''), (2, 3, NULL, ''dog'')) AS d(id, grp, body, extra)',
+    source text := pg_temp.one_of('docs d', 'docs d', 'parts d', 'barrier d', '(SELECT * FROM docs OFFSET 0) d', '(SELECT id, 90 / (id - 32) AS grp, body, extra FROM docs OFFSET 0) d', '(VALUES (1, 2, ''the cat'', ''x''), (2, 3, NULL, ''dog'')) AS d(id, grp, body, extra)',
                                   '(SELECT id, grp, body, extra FROM docs UNION ALL SELECT id + 100, grp, extra, body FROM docs WHERE id < 9) d');
 BEGIN
     RETURN CASE floor(random() * 20)::int
