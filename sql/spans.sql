@@ -62,6 +62,8 @@ SELECT count(*) FROM infer.fill_mask('mlm', '[MASK]', 1000000);
 SELECT count(*) FROM infer.fill_mask('mlm', '[MASK]', NULL, NULL);
 SELECT count(*) FROM infer.fill_mask('mlm', NULL);
 SELECT infer.fill_mask('mlm', 'the fox');
+SELECT infer.fill_mask('mlm', '[MASK] ' || repeat('the fox ', 300));
+SELECT count(*) FROM infer.fill_mask('mlm', '[MASK] ' || repeat('the fox ', 300), truncate => 'end');
 SELECT infer.fill_mask('mlm', '');
 SELECT infer.fill_mask('mlm', '[MASK]', 0);
 SELECT infer.fill_mask('mlm', '[MASK]', targets => '{}');

@@ -156,7 +156,8 @@ infer_fill_mask(PG_FUNCTION_ARGS)
 	}
 	input = text_to_utf8(PG_GETARG_TEXT_PP(1), &length);
 	options.max_length = handle->max_length;
-	options.truncate = handle->truncate;
+	options.truncate =
+		truncate_from_arg(handle, PG_ARGISNULL(4) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(4)));
 	arena_reset(backend_arena());
 	handle_encode(handle, input, length, NULL, 0, &options, &encoding);
 	if (!mask_positions(&handle->tokenizer, backend_arena(), &encoding, &positions, &n, &error))

@@ -270,9 +270,10 @@ handle_encode(ModelHandle *handle, const char *text, size_t length, const char *
 		return;
 	CHECK_FOR_INTERRUPTS();
 	if (error.code == ERR_LIMIT && options->truncate == TRUNCATE_ERROR && options->max_length > 0)
-		error_hint(&error,
-				   "Pass truncate => 'end' to leave out what is too much, or split the text "
-				   "with infer.chunks.");
+		error_hint(
+			&error,
+			"Pass truncate => 'end', or give the model that option, to leave out what is too "
+			"much; or split the text with infer.chunks.");
 	report_error(&error, handle->name);
 }
 

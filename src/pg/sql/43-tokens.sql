@@ -24,8 +24,9 @@ CREATE FUNCTION infer.answers(model infer.model, question text, context text, to
 COMMENT ON FUNCTION infer.answers(infer.model, text, text, integer, integer, integer, integer, integer, boolean)
     IS 'parts of a context that answer a question, best first; pos 0: no answer; a long context is read in windows of max_seq_len tokens, of which doc_stride overlap';
 
-CREATE FUNCTION infer.fill_mask(model infer.model, input text, top_k integer DEFAULT 5, targets text[] DEFAULT NULL)
+CREATE FUNCTION infer.fill_mask(model infer.model, input text, top_k integer DEFAULT 5, targets text[] DEFAULT NULL,
+                                truncate text DEFAULT NULL)
     RETURNS TABLE (mask integer, token text, token_id integer, score real, sequence text)
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100000 ROWS 5 AS 'MODULE_PATHNAME', 'infer_fill_mask';
-COMMENT ON FUNCTION infer.fill_mask(infer.model, text, integer, text[])
+COMMENT ON FUNCTION infer.fill_mask(infer.model, text, integer, text[], text)
     IS 'the likeliest tokens for each mask of a text; targets: choose among these tokens';
