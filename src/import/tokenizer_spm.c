@@ -65,7 +65,7 @@ ends_in_number_comma(const BuildString *text)
 		return false;
 	while (at + 1 < text->length)
 		character = utf8_next(text->bytes, text->length, &at);
-	return unicode_digit(character);
+	return unicode_digit(character, UNICODE_PYTHON);
 }
 
 /* ---- names ---- */

@@ -67,11 +67,11 @@ unicode_whitespace(uint32_t character)
 }
 
 bool
-unicode_digit(uint32_t character)
+unicode_digit(uint32_t character, int version)
 {
 	int type = u_getIntPropertyValue((UChar32) character, UCHAR_NUMERIC_TYPE);
 
-	return type == U_NT_DECIMAL || type == U_NT_DIGIT;
+	return unicode_assigned(character, version) && (type == U_NT_DECIMAL || type == U_NT_DIGIT);
 }
 
 bool

@@ -33,7 +33,7 @@ extern const char *unicode_category(uint32_t character, int version);
 extern bool unicode_whitespace(uint32_t character);
 
 /* A digit of any script, superscripts and the like included. */
-extern bool unicode_digit(uint32_t character);
+extern bool unicode_digit(uint32_t character, int version);
 
 /* Whether \w of a regular expression is to match (Unicode Technical Standard 18, Annex C). */
 extern bool unicode_word(uint32_t character, int version);
