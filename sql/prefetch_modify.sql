@@ -150,6 +150,7 @@ SELECT pm($$INSERT INTO pm_unique AS u (id, body) SELECT id, body FROM pm_source
 SELECT pm($$INSERT INTO pm_unique AS u (id, body) SELECT id + 15, body FROM pm_source WHERE id < 10 ON CONFLICT (id) DO UPDATE SET near = infer.similarity('pm', u.body, 'a'), body = excluded.body WHERE u.id = excluded.id AND u.id > 17$$, 'pm_unique');
 SELECT pm($$INSERT INTO pm_unique (id, word, body) VALUES (3, 'w', 'a'), (4, 'w', 'b'), (21, 'w', 'c'), (22, NULL, 'd') ON CONFLICT (word, id) DO UPDATE SET near = infer.similarity('pm', excluded.body, 'e'), body = excluded.body || '!'$$, 'pm_unique');
 SELECT pm($$INSERT INTO pm_unique SELECT id, NULL, body FROM pm_source ON CONFLICT DO NOTHING RETURNING infer.similarity('pm', body, 'a')$$, 'pm_unique');
+SELECT pm($$INSERT INTO pm_unique SELECT id, NULL, body FROM pm_source ON CONFLICT (id) DO NOTHING RETURNING infer.similarity('pm', body, 'a')$$, 'pm_unique');
 -- a key that is not known ahead
 CREATE TABLE pm_serial (id serial PRIMARY KEY, body text, near real);
 INSERT INTO pm_serial SELECT id, 'dog ' || id FROM generate_series(1, 20) AS id;

@@ -586,7 +586,7 @@ arbiter_of(const ModifyTable *modify, Relation relation, List *subplans)
 {
 	ListCell *cell;
 
-	if (modify->onConflictAction != ONCONFLICT_UPDATE || has_policies(modify) ||
+	if (modify->onConflictAction == ONCONFLICT_NONE || has_policies(modify) ||
 		relation->rd_rel->relkind != RELKIND_RELATION)
 		return InvalidOid;
 	foreach(cell, modify->arbiterIndexes)
@@ -615,25 +615,30 @@ of_conflicting(const Target *target, Row excluded)
 	return list_concat(values, of_updated(target, row));
 }
 
-/* A row is updated if one is found, and inserted otherwise. */
+/* A row is updated, or nothing done, if one is found, and inserted otherwise. */
 static List *
-of_insert_or_update(const Target *target, Row row)
+of_insert_or_not(const Target *target, Row row)
 {
 	const ModifyTable *modify = target->modify;
 	List			  *computed = of_new(target, row);
 	NullTest		  *found = makeNode(NullTest);
-	Node			  *condition, *updated;
+	Node			  *conflicting = together(NIL);
+	CaseWhen		  *updated;
 
 	if (!OidIsValid(target->arbiter))
 		return computed;
 	found->arg = (Expr *) old_column(target, linitial_int(indexed_columns(target->arbiter)));
 	found->nulltesttype = IS_NOT_NULL;
 	found->location = -1;
-	condition = of_conflict(target, modify->onConflictWhere, row);
-	updated = case_of(list_make1(when((Node *) make_ands_explicit((List *) condition),
-									  together(of_conflicting(target, row)))),
-					  together(NIL));
-	return lappend(computed, case_of(list_make1(when((Node *) found, updated)),
+	if (modify->onConflictAction == ONCONFLICT_UPDATE)
+	{
+		Node *condition = of_conflict(target, modify->onConflictWhere, row);
+
+		updated = when((Node *) make_ands_explicit((List *) condition),
+					   together(of_conflicting(target, row)));
+		conflicting = case_of(list_make1(updated), conflicting);
+	}
+	return lappend(computed, case_of(list_make1(when((Node *) found, conflicting)),
 									 together(list_concat(index_expressions(target, row),
 														  returned(target, row)))));
 }
@@ -818,7 +823,7 @@ evaluated(const Target *target)
 		case CMD_INSERT:
 			if (target->modify->onConflictAction == ONCONFLICT_NONE)
 				return of_inserted(target, row_of_input(target));
-			return of_insert_or_update(target, row_of_input(target));
+			return of_insert_or_not(target, row_of_input(target));
 		case CMD_UPDATE:
 			return target->ctid != 0 ? of_updated(target, row_updated(target)) : NIL;
 		case CMD_DELETE:

@@ -175,7 +175,7 @@ BEGIN
         WHEN 1 THEN format('INSERT INTO %s AS d (id, body, grp) VALUES (101, ''a cat'', 1), (102, NULL, 2), (103, ''a dog'', 7)%s', target, returned)
         WHEN 2 THEN format('INSERT INTO %s AS d %s ON CONFLICT (id) DO UPDATE SET near = infer.similarity(''pf_embed'', left(excluded.body, 20), left(d.body, 20)), extra = excluded.body%s%s', keyed, inserted, pg_temp.one_of('', ' WHERE ' || pg_temp.a_filter(1)), returned)
         WHEN 3 THEN format('INSERT INTO %s AS d %s ON CONFLICT (id) DO UPDATE SET body = %s%s', keyed, inserted, pg_temp.a_text(1), returned)
-        WHEN 4 THEN format('INSERT INTO %s AS d %s ON CONFLICT DO NOTHING%s', keyed, inserted, returned)
+        WHEN 4 THEN format('INSERT INTO %s AS d %s ON CONFLICT %sDO NOTHING%s', keyed, inserted, pg_temp.one_of('', '(id) '), returned)
         WHEN 5 THEN format('UPDATE %s d SET body = %s, near = %s%s%s', target, pg_temp.a_text(1), pg_temp.a_number(0), w, returned)
         WHEN 6 THEN format('UPDATE %s d SET grp = d.grp + 1, extra = coalesce(d.extra, ''x'')%s%s', target, w, returned)
         WHEN 7 THEN format('UPDATE %s d SET near = o.least, body = coalesce(d.extra, o.note) FROM others o WHERE o.grp = d.grp AND %s%s', target, pg_temp.a_filter(1), returned)
