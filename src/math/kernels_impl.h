@@ -726,19 +726,17 @@ score_row(const AttentionArgs *args, int i, float *row, int keys, int visible)
 	const uint8_t *mask = args->mask ? args->mask + i * args->ldmask : NULL;
 	const float	  *bias = args->bias ? args->bias + i * args->ldbias : NULL;
 	bool		   softmax_only = args->function == ATTENTION_SOFTMAX;
-	bool		   plain = softmax_only && !bias && !mask && !args->key_mask;
 	Vec			   masked = vec_set(softmax_only ? -INFINITY : 0.0f), top = vec_set(-INFINITY);
+	int			   j = 0;
 
-	for (int j = 0; j < keys; j += 16)
+	if (softmax_only && !bias && !mask && !args->key_mask)
+		for (; j + 16 <= visible; j += 16)
+			top = vec_max(top, vec_load(row + j));
+	for (; j < keys; j += 16)
 	{
 		Vec	 s = vec_load(row + j);
 		Mask seen = mask_first(visible - j);
 
-		if (plain && j + 16 <= visible)
-		{
-			top = vec_max(top, s);
-			continue;
-		}
 		if (bias)
 			s = vec_add(s, row_load(bias + j, keys - j));
 		if (args->key_mask)
