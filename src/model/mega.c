@@ -1273,6 +1273,24 @@ mega_forward(const Model *model, const Batch *batch, Workspace *workspace, const
 const Family family_mega = {
 	.model_type = "mega",
 	.base_prefix = "mega.",
+	.defaults = "{\"bos_token_id\": 0, \"pad_token_id\": 1, \"eos_token_id\": 2, "
+				"\"vocab_size\": 30522, \"hidden_size\": 128, \"num_hidden_layers\": 4, "
+				"\"activation\": \"silu\", \"attention_activation\": \"softmax\", "
+				"\"intermediate_size\": 256, \"ema_projection_size\": 16, "
+				"\"bidirectional\": true, \"shared_representation_size\": 64, "
+				"\"use_chunking\": false, \"chunk_size\": -1, \"truncation\": null, "
+				"\"normalize_before_mega\": true, \"normalization_type\": \"scalenorm\", "
+				"\"norm_affine\": true, \"dropout_prob\": 0.1, "
+				"\"hidden_dropout_prob\": 0.1, \"attention_probs_dropout_prob\": 0.1, "
+				"\"use_feature_dropout\": false, \"use_normalized_ffn\": true, "
+				"\"nffn_hidden_size\": 256, \"normalize_before_ffn\": true, "
+				"\"nffn_activation_dropout_prob\": 0.1, \"max_positions\": 2048, "
+				"\"add_token_type_embeddings\": false, \"type_vocab_size\": 2, "
+				"\"initializer_range\": 0.02, \"ema_delta_alpha_range\": 0.2, "
+				"\"ema_beta_range\": 0.02, \"ema_gamma_omega_range\": 1.0, "
+				"\"relative_positional_bias\": \"rotary\", \"use_cache\": true, "
+				"\"classifier_dropout\": null, \"add_lm_hidden_dense_layer\": true, "
+				"\"num_attention_heads\": 1}",
 	.architectures = architectures,
 	.config_size = sizeof(MegaConfig),
 	.configure = mega_configure,

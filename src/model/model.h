@@ -323,6 +323,10 @@ struct Family
 	const Architecture *architectures; /* ends with a NULL name; the first is the base model */
 	size_t				config_size;
 
+	/* What config.json may leave out, as JSON, with Transformers' defaults; and a key that is hidden_size then. */
+	const char *defaults;
+	const char *width_key; /* NULL: none */
+
 	/* Numbers from config.json, family defaults for what is missing; checks that they go together,
 	 * and fills the Model's public numbers. */
 	bool (*configure)(void *config, const Params *params, Model *model, Error *error);

@@ -389,6 +389,15 @@ opt_forward(const Model *model, const Batch *batch, Workspace *workspace, const 
 const Family family_opt = {
 	.model_type = "opt",
 	.base_prefix = "model.",
+	.defaults = "{\"bos_token_id\": 2, \"pad_token_id\": 1, \"eos_token_id\": 2, "
+				"\"vocab_size\": 50272, \"max_position_embeddings\": 2048, "
+				"\"num_attention_heads\": 12, \"ffn_dim\": 3072, \"hidden_size\": 768, "
+				"\"num_hidden_layers\": 12, \"dropout\": 0.1, \"attention_dropout\": 0.0, "
+				"\"activation_function\": \"relu\", \"init_std\": 0.02, "
+				"\"layerdrop\": 0.0, \"use_cache\": true, \"do_layer_norm_before\": true, "
+				"\"enable_bias\": true, \"layer_norm_elementwise_affine\": true, "
+				"\"_remove_final_layer_norm\": false}",
+	.width_key = "word_embed_proj_dim",
 	.architectures = architectures,
 	.config_size = sizeof(OptConfig),
 	.configure = opt_configure,

@@ -361,6 +361,14 @@ roberta_forward(const Model *model, const Batch *batch, Workspace *workspace, co
 const Family family_roberta_prelayernorm = {
 	.model_type = "roberta-prelayernorm",
 	.base_prefix = "roberta_prelayernorm.",
+	.defaults = "{\"bos_token_id\": 0, \"pad_token_id\": 1, \"eos_token_id\": 2, "
+				"\"vocab_size\": 50265, \"hidden_size\": 768, \"num_hidden_layers\": 12, "
+				"\"num_attention_heads\": 12, \"hidden_act\": \"gelu\", "
+				"\"intermediate_size\": 3072, \"hidden_dropout_prob\": 0.1, "
+				"\"attention_probs_dropout_prob\": 0.1, \"max_position_embeddings\": 512, "
+				"\"type_vocab_size\": 2, \"initializer_range\": 0.02, "
+				"\"layer_norm_eps\": 1e-12, \"position_embedding_type\": \"absolute\", "
+				"\"use_cache\": true, \"classifier_dropout\": null}",
 	.architectures = architectures,
 	.config_size = sizeof(EncoderConfig),
 	.configure = roberta_configure,

@@ -284,6 +284,17 @@ roc_bert_forward(const Model *model, const Batch *batch, Workspace *workspace, c
 const Family family_roc_bert = {
 	.model_type = "roc_bert",
 	.base_prefix = "roc_bert.",
+	.defaults = "{\"vocab_size\": 30522, \"max_position_embeddings\": 512, "
+				"\"hidden_size\": 768, \"num_hidden_layers\": 12, "
+				"\"num_attention_heads\": 12, \"intermediate_size\": 3072, "
+				"\"hidden_act\": \"gelu\", \"hidden_dropout_prob\": 0.1, "
+				"\"attention_probs_dropout_prob\": 0.1, \"initializer_range\": 0.02, "
+				"\"type_vocab_size\": 2, \"layer_norm_eps\": 1e-12, \"use_cache\": true, "
+				"\"enable_pronunciation\": true, \"enable_shape\": true, "
+				"\"pronunciation_embed_dim\": 768, \"pronunciation_vocab_size\": 910, "
+				"\"shape_embed_dim\": 512, \"shape_vocab_size\": 24858, "
+				"\"concat_input\": true, \"position_embedding_type\": \"absolute\", "
+				"\"classifier_dropout\": null, \"pad_token_id\": 0}",
 	.architectures = architectures,
 	.config_size = sizeof(RoCBertConfig),
 	.configure = roc_bert_configure,

@@ -356,6 +356,14 @@ roformer_forward(const Model *model, const Batch *batch, Workspace *workspace, c
 const Family family_roformer = {
 	.model_type = "roformer",
 	.base_prefix = "roformer.",
+	.defaults = "{\"pad_token_id\": 0, \"vocab_size\": 50000, \"hidden_size\": 768, "
+				"\"num_hidden_layers\": 12, \"num_attention_heads\": 12, "
+				"\"hidden_act\": \"gelu\", \"intermediate_size\": 3072, "
+				"\"hidden_dropout_prob\": 0.1, \"attention_probs_dropout_prob\": 0.1, "
+				"\"max_position_embeddings\": 1536, \"type_vocab_size\": 2, "
+				"\"initializer_range\": 0.02, \"layer_norm_eps\": 1e-12, "
+				"\"rotary_value\": false, \"use_cache\": true}",
+	.width_key = "embedding_size",
 	.architectures = architectures,
 	.config_size = sizeof(RoFormerConfig),
 	.configure = roformer_configure,

@@ -27,6 +27,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 
 #include "pg/compat.h"
 #include "pg/task.h"
@@ -354,17 +355,49 @@ text_section(FunctionCallInfo fcinfo, const char *name)
 	return image_find(&handle->image, SECTION_TEXT, name);
 }
 
+/* A key's value, or NULL where it is null or not there. */
+static const JsonbValue *
+find_key(Datum object, const char *key)
+{
+	const JsonbValue *value =
+		getKeyJsonValueFromContainer(&DatumGetJsonbP(object)->root, key, strlen(key), NULL);
+
+	return value != NULL && value->type != jbvNull ? value : NULL;
+}
+
+/* config.json over the defaults of the model's family. */
+static Datum
+with_defaults(ModelHandle *handle, Datum config)
+{
+	const Family	 *family = handle_model(handle)->family;
+	Datum			  defaults = DirectFunctionCall1(jsonb_in, CStringGetDatum(family->defaults));
+	const JsonbValue *width;
+	char			 *number, *same;
+
+	config = DirectFunctionCall2(jsonb_concat, defaults, config);
+	if (family->width_key == NULL || find_key(config, family->width_key) != NULL)
+		return config;
+	width = find_key(config, "hidden_size");
+	number = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(width->val.numeric)));
+	same = psprintf("{\"%s\": %s}", family->width_key, number);
+	return DirectFunctionCall2(jsonb_concat, config,
+							   DirectFunctionCall1(jsonb_in, CStringGetDatum(same)));
+}
+
 PG_FUNCTION_INFO_V1(infer_config);
 Datum
 infer_config(PG_FUNCTION_ARGS)
 {
+	ModelHandle	  *handle = model_handle(PG_GETARG_INFER_MODEL(0));
 	const Section *config = text_section(fcinfo, "config.json");
 	char		  *json;
+	Datum		   object;
 
 	if (config == NULL)
 		PG_RETURN_NULL();
 	json = text_to_cstring(text_from_utf8((const char *) config->data, config->size));
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+	object = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+	return handle->has_weights ? with_defaults(handle, object) : object;
 }
 
 PG_FUNCTION_INFO_V1(infer_model_card);

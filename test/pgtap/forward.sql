@@ -107,6 +107,16 @@ SELECT isnt(((infer.forward('roformer-masked-lm', '{{1,2,3}}'::int[])).logits)[:
             (infer.forward('roformer-masked-lm', '{{1,2}}'::int[])).logits, 'as config.json has it, it does [RF-44]');
 SELECT isnt((infer.forward('causal', '{{1,2,3}}'::int[])).past, NULL, 'and there is a past [RF-44]');
 SELECT is(infer.config('causal'), infer.config('roformer-masked-lm') || '{"is_decoder": true}', 'the config shows what counts [MG-27]');
+SELECT is(infer.config(made) - (SELECT array_agg(k) FROM jsonb_object_keys(file) AS k),
+          wanted::jsonb, 'the config of ' || model || ' has every default of its family [RF-09 MG-27 OP-01 RP-01 RB-01]')
+FROM (VALUES
+    ('roformer-minimal-config', '{"pad_token_id": 0, "embedding_size": 12, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "type_vocab_size": 2, "initializer_range": 0.02, "layer_norm_eps": 1e-12, "rotary_value": false, "use_cache": true}'),
+    ('opt-minimal-config', '{"bos_token_id": 2, "pad_token_id": 1, "eos_token_id": 2, "word_embed_proj_dim": 12, "dropout": 0.1, "attention_dropout": 0.0, "activation_function": "relu", "init_std": 0.02, "layerdrop": 0.0, "use_cache": true, "do_layer_norm_before": true, "enable_bias": true, "layer_norm_elementwise_affine": true, "_remove_final_layer_norm": false}'),
+    ('mega-minimal-config', '{"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "activation": "silu", "attention_activation": "softmax", "bidirectional": true, "use_chunking": false, "chunk_size": -1, "truncation": null, "normalize_before_mega": true, "normalization_type": "scalenorm", "norm_affine": true, "dropout_prob": 0.1, "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "use_feature_dropout": false, "use_normalized_ffn": true, "normalize_before_ffn": true, "nffn_activation_dropout_prob": 0.1, "add_token_type_embeddings": false, "type_vocab_size": 2, "initializer_range": 0.02, "ema_delta_alpha_range": 0.2, "ema_beta_range": 0.02, "ema_gamma_omega_range": 1.0, "relative_positional_bias": "rotary", "use_cache": true, "classifier_dropout": null, "add_lm_hidden_dense_layer": true, "num_attention_heads": 1}'),
+    ('roberta-minimal-config', '{"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "type_vocab_size": 2, "initializer_range": 0.02, "layer_norm_eps": 1e-12, "position_embedding_type": "absolute", "use_cache": true, "classifier_dropout": null}'),
+    ('rocbert-minimal-config', '{"pad_token_id": 0, "type_vocab_size": 2, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "initializer_range": 0.02, "layer_norm_eps": 1e-12, "use_cache": true, "enable_pronunciation": true, "enable_shape": true, "concat_input": true, "position_embedding_type": "absolute", "classifier_dropout": null}')) AS v(model, wanted),
+    infer.create_model(model, :'root' || model) AS made,
+    LATERAL (SELECT pg_read_file(:'root' || model || '/config.json')::jsonb) AS f(file);
 SELECT throws_matching(format('SELECT infer.create_model(''bad'', %L, %L)', :'root' || 'roformer-masked-lm', options), wanted, 'refused: ' || options)
 FROM (VALUES ('{"config": [1]}', 'option config is .*, but must be an object'),
              ('{"config": {"hidden_size": 25}}', '25'),

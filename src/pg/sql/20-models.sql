@@ -44,7 +44,7 @@ COMMENT ON FUNCTION infer.verify_model(infer.model)
 
 CREATE FUNCTION infer.config(model infer.model) RETURNS jsonb
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'infer_config';
-COMMENT ON FUNCTION infer.config(infer.model) IS 'config.json of a model; NULL where it has none';
+COMMENT ON FUNCTION infer.config(infer.model) IS 'config.json of a model, with its family''s defaults for what it leaves out; NULL where it has none';
 
 CREATE FUNCTION infer.labels(model infer.model) RETURNS text[]
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'infer_labels';
