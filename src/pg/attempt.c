@@ -118,6 +118,8 @@ stop_clocks(PlanState *plan, void *context)
 	if (plan->instrument != NULL && plan->instrument->need_timer &&
 		!INSTR_TIME_IS_ZERO(plan->instrument->starttime))
 		InstrStopNode(plan->instrument, 0);
+	if (IsA(plan, CteScanState))
+		(void) stop_clocks(((CteScanState *) plan)->cteplanstate, context);
 	return planstate_tree_walker(plan, stop_clocks, context);
 }
 
@@ -221,12 +223,14 @@ attempt_init(Plan *plan, EState *estate, int eflags)
 
 /* ---- plans that can be attempted ---- */
 
-/* A function that returns sets, and may run queries of its own meanwhile: they would stay open after an error. */
+/* Whether a function may run queries of its own without the hook, which would stay open after an error: one that
+ * returns sets or, of early plans, any.  Those are subqueries, which the executor makes before all else. */
 static bool
 may_stay_open(Oid function, void *context)
 {
-	HeapTuple tuple;
-	bool	  may = false;
+	const bool *early = context;
+	HeapTuple	tuple;
+	bool		may = false;
 
 	if (function < FirstNormalObjectId)
 		return false;
@@ -235,9 +239,9 @@ may_stay_open(Oid function, void *context)
 	{
 		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
 
-		may = form->proretset && (form->prolang != ClanguageId ||
-								  getExtensionOfObject(ProcedureRelationId, function) !=
-									  get_extension_oid("pg_infer", true));
+		may = (*early || form->proretset) && (form->prolang != ClanguageId ||
+											  getExtensionOfObject(ProcedureRelationId, function) !=
+												  get_extension_oid("pg_infer", true));
 		ReleaseSysCache(tuple);
 	}
 	return may;
@@ -250,24 +254,47 @@ calls_what_may_stay_open(Node *node, void *context)
 		return false;
 	if (IsA(node, RangeTblFunction))
 		return calls_what_may_stay_open(((RangeTblFunction *) node)->funcexpr, context);
-	return check_functions_in_node(node, may_stay_open, NULL) ||
+	return check_functions_in_node(node, may_stay_open, context) ||
 		   expression_tree_walker(node, calls_what_may_stay_open, context);
+}
+
+static bool
+is_not_allowed_early(PlanState *plan, void *context)
+{
+	bool  early = true;
+	List *expressions;
+
+	if (plan == NULL)
+		return false;
+	expressions = list_make2(plan->plan->targetlist, plan->plan->qual);
+	if (IsA(plan, NestLoopState) || IsA(plan, HashJoinState) || IsA(plan, MergeJoinState))
+		expressions = lappend(expressions, ((Join *) plan->plan)->joinqual);
+	if (IsA(plan, FunctionScanState))
+		expressions = lappend(expressions, ((FunctionScan *) plan->plan)->functions);
+	return calls_what_may_stay_open((Node *) expressions, &early) ||
+		   planstate_tree_walker(plan, is_not_allowed_early, context);
 }
 
 static bool
 is_not_allowed(PlanState *plan, void *context)
 {
-	List	 *functions = NIL;
-	ListCell *cell;
+	const bool *alone = context;
+	List	   *functions = NIL;
+	ListCell   *cell;
+	bool		early = false;
 
 	if (plan == NULL)
 		return false;
 	switch (nodeTag(plan))
 	{
 		case T_ForeignScanState: /* another server's transaction would have failed */
-		case T_CteScanState:	 /* others read the same */
 		case T_ModifyTableState:
 			return true;
+		case T_CteScanState: /* others go on with a shared one */
+			if (!*alone || is_not_allowed_early(((CteScanState *) plan)->cteplanstate, NULL) ||
+				is_not_allowed(((CteScanState *) plan)->cteplanstate, context))
+				return true;
+			break;
 		case T_CustomScanState:
 			/* on a standby, a conflict with recovery ends a session that waits in a subtransaction */
 			if (!lookahead_is(plan->plan) || RecoveryInProgress())
@@ -282,14 +309,20 @@ is_not_allowed(PlanState *plan, void *context)
 		default:
 			break;
 	}
-	foreach(cell, functions) if (calls_what_may_stay_open(lfirst(cell), NULL)) return true;
+	foreach(cell, list_concat_copy(plan->initPlan, plan->subPlan))
+	{
+		if (is_not_allowed_early(((SubPlanState *) lfirst(cell))->planstate, NULL))
+			return true;
+	}
+	if (calls_what_may_stay_open((Node *) functions, &early))
+		return true;
 	return planstate_tree_walker(plan, is_not_allowed, context);
 }
 
 bool
-attempt_allowed(PlanState *plan)
+attempt_allowed(PlanState *plan, bool alone)
 {
-	return !is_not_allowed(plan, NULL);
+	return !is_not_allowed(plan, &alone);
 }
 
 bool
@@ -310,7 +343,7 @@ is_not_repeatable(PlanState *plan, void *context)
 {
 	if (plan == NULL)
 		return false;
-	return plan->initPlan != NIL || plan->subPlan != NIL ||
+	return plan->initPlan != NIL || plan->subPlan != NIL || IsA(plan, CteScanState) ||
 		   planstate_tree_walker(plan, is_not_repeatable, context);
 }
 

@@ -32,8 +32,8 @@ extern ErrorData *attempt_plan(struct PlanState *plan, void (*body)(void *), voi
 extern struct PlanState *attempt_init(struct Plan *plan, struct EState *estate, int eflags);
 
 /* Whether a plan can be left after an error that isn't thrown: it shares nothing with other parts of the query that
- * would be left half done, and holds nothing that would be lost. */
-extern bool attempt_allowed(struct PlanState *plan);
+ * would be left half done, and holds nothing that would be lost.  alone: WITH queries that it reads are read by it only. */
+extern bool attempt_allowed(struct PlanState *plan, bool alone);
 
 /* Whether one that is allowed can be attempted now: not in parallel mode, nor while a subquery that it has to run first
  * is one of the whole query's. */

@@ -86,6 +86,7 @@ typedef struct Lookahead
 	TupleTableSlot *row;	   /* for reading rows */
 	OldRowsPlace	old_place; /* relations NIL: calls have no columns of old rows */
 	OldRows		   *old_rows;  /* NULL: none was needed yet */
+	bool			alone;	   /* reads WITH queries alone */
 	bool			doubtful;  /* what is ahead may not be asked for */
 	int				n_useless; /* batches of which nothing was, one behind the other */
 	MemoryContext	call_context;
@@ -138,7 +139,7 @@ lookahead_make(Plan *child, List *calls, List *targetlist, List *quals)
 	scan->scan.plan.lefttree = child;
 	scan->custom_scan_tlist = columns;
 	scan->custom_exprs = calls;
-	scan->custom_private = list_make3(makeInteger(0), NIL, makeBoolean(false));
+	scan->custom_private = list_make4(makeInteger(0), NIL, makeBoolean(false), makeBoolean(false));
 	return &scan->scan.plan;
 }
 
@@ -158,6 +159,12 @@ void
 lookahead_old_rows(Plan *plan, const OldRowsPlace *place)
 {
 	lsecond(((CustomScan *) plan)->custom_private) = old_rows_list(place);
+}
+
+void
+lookahead_reads_alone(Plan *plan)
+{
+	lfourth(((CustomScan *) plan)->custom_private) = makeBoolean(true);
 }
 
 void
@@ -334,7 +341,7 @@ meet_child(Lookahead *state)
 {
 	PlanState *child = outerPlanState(state);
 
-	state->attempts = attempt_allowed(child);
+	state->attempts = attempt_allowed(child, state->alone);
 	state->repeats = attempt_repeatable(child);
 	state->source = find_source(child);
 	state->css.ss.ss_currentRelation = state->source ? state->source->ss_currentRelation : NULL;
@@ -364,6 +371,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 			AllocSetContextCreate(CurrentMemoryContext, "pg_infer rows", ALLOCSET_DEFAULT_SIZES);
 	state->size = 1;
 	state->bound = intVal(linitial(scan->custom_private));
+	state->alone = boolVal(lfourth(scan->custom_private));
 	meet_child(state);
 	if (lsecond(scan->custom_private) != NIL)
 		state->old_place = old_rows_place(lsecond(scan->custom_private));

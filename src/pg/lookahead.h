@@ -25,6 +25,9 @@ extern void lookahead_old_rows(Plan *plan, const OldRowsPlace *place);
 /* Such a node gives up when nothing of what it looks ahead for is asked for. */
 extern void lookahead_doubtful(Plan *plan);
 
+/* No WITH query that is read below such a node is read in another place, too. */
+extern void lookahead_reads_alone(Plan *plan);
+
 /* Hooks and callbacks; in _PG_init of a library that is preloaded. */
 extern void lookahead_init(void);
 extern void lookahead_plan_init(void);

@@ -990,6 +990,49 @@ share_stats_below_gather(Plan *plan, void *context)
 		context);
 }
 
+/* Numbers of the plans of WITH queries. */
+typedef struct Readers
+{
+	Bitmapset *read;
+	bool	   shared; /* some are read in several places */
+} Readers;
+
+static void
+find_readers(Plan *plan, void *context)
+{
+	Readers *readers = context;
+
+	if (IsA(plan, CteScan))
+	{
+		int id = ((CteScan *) plan)->ctePlanId;
+
+		readers->shared = readers->shared || bms_is_member(id, readers->read);
+		readers->read = bms_add_member(readers->read, id);
+	}
+	visit_children(plan, find_readers, context);
+}
+
+static void
+read_alone(Plan *plan, void *context)
+{
+	if (lookahead_is(plan))
+		lookahead_reads_alone(plan);
+	visit_children(plan, read_alone, context);
+}
+
+static void
+settle_readers(PlannedStmt *statement)
+{
+	Readers readers = {0};
+
+	find_readers(statement->planTree, &readers);
+	visit_list(statement->subplans, find_readers, &readers);
+	if (readers.shared)
+		return;
+	read_alone(statement->planTree, NULL);
+	visit_list(statement->subplans, read_alone, NULL);
+}
+
 /* What a plan costs the session itself: its nodes that make no calls, and have none below them that do. */
 typedef struct OwnCost
 {
@@ -1075,6 +1118,7 @@ plan_query(Query *query, const char *text, int options, ParamListInfo params)
 	number_plan(plan, &largest);
 	visit_list(statement->subplans, number_plan, &largest);
 	first->plan_node_id = 0;
+	settle_readers(statement);
 	if (statement->parallelModeNeeded)
 	{
 		share_stats_below_gather(plan, NULL);

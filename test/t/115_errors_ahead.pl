@@ -65,7 +65,14 @@ my @queries = (
 	"SELECT * FROM (SELECT id, body, sum(10 / (id - 7)) OVER (ORDER BY id) FROM texts) AS s WHERE $near",
 	"SELECT id FROM texts WHERE 10 / (id - (SELECT min(id) + 6 FROM others)) > -100 AND $near",
 	"SELECT id FROM texts t WHERE (SELECT sum(10 / (o.id - 7)) FROM others o WHERE o.id = t.id) > -100 AND $near",
+	"WITH w AS MATERIALIZED (SELECT id, body, 10 / (id - 7) AS part FROM texts) SELECT id, part FROM w WHERE $near",
+	"WITH RECURSIVE w AS (SELECT 1 AS id, 'a cat' AS body, 1 AS part UNION ALL SELECT id + 1, body || 'x', 10 / (6 - id) FROM w) SELECT id, part FROM w WHERE $near",
 	"SELECT id, infer.similarity('tiny', infer.similarity('tiny', repeat(body, CASE WHEN id = 7 THEN 600 ELSE 1 END), 'x')::text, 'y') < 2 FROM texts");
+# Of these an error may be thrown at once.
+my @given_up = (
+	"WITH w AS MATERIALIZED (SELECT id, body, in_plpgsql(id) AS part FROM texts) SELECT id, part FROM w WHERE $near",
+	"WITH w AS MATERIALIZED (SELECT id, body, 10 / (id - 7) AS part FROM texts) SELECT id, (SELECT count(*) FROM w b WHERE b.id < w.id AND b.id < 6) FROM w WHERE $near",
+	"SELECT id FROM texts t WHERE (SELECT sum(in_plpgsql(o.id)) FROM others o WHERE o.id = t.id) > -100 AND $near");
 my $begin = -s $node->logfile;
 for my $query (@queries)
 {
@@ -83,6 +90,11 @@ for my $query (@queries)
 	is($result{on}, $result{off}, $query);
 	like($node->safe_psql('postgres', "EXPLAIN (ANALYZE, COSTS OFF) $query LIMIT 3"),
 		qr/InferLookahead/, 'is looked ahead for, and its clocks are stopped');
+}
+for my $query (@given_up)
+{
+	my ($status, $out, $err) = $node->psql('postgres', "$query LIMIT 4");
+	ok($out eq "1\n2\n3\n4" || $out =~ /^1\|.*^4\|/ms || $err =~ /division by zero/, $query);
 }
 my $log = slurp_file($node->logfile, $begin);
 unlike($log, qr/WARNING|leak|not closed|PANIC|terminated by signal|TRAP/, 'nothing is left behind');
