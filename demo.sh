@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a Hugging Face directory to vectors in a SELECT: builds and installs pg_infer on Debian 12, imports
+# From a Hugging Face directory to vectors in a SELECT: builds and installs pg_infer on Debian 12 or 13, imports
 # all-MiniLM-L6-v2 into a server of its own (gone afterwards), searches 5,000 sentences by meaning, and shows
 # labels and generated text with two small models of the tests.
 # Needs root or sudo for apt and the installation.  PG_CONFIG chooses a PostgreSQL other than Debian's.
