@@ -489,6 +489,35 @@ read_column(AnyArray *array, const char *name, HeapTupleHeader encoding)
 	}
 }
 
+/* infer.encode gives a mask of ones, which is as none; one that was changed counts. */
+static void
+read_mask_column(ForwardInputs *inputs, HeapTupleHeader encoding)
+{
+	FloatArray	*mask = &inputs->attention_mask;
+	AnyArray	 given = {0};
+	const int32 *values;
+	float4		*copy;
+	Size		 n;
+	bool		 ones = true;
+
+	read_column(&given, "attention_mask", encoding);
+	if (given.data == NULL)
+		return;
+	n = array_count(&given);
+	values = given.data;
+	copy = palloc(n * sizeof(float4));
+	for (Size i = 0; i < n; i++)
+	{
+		copy[i] = values[i];
+		ones &= values[i] == 1;
+	}
+	if (ones && n == array_count((AnyArray *) &inputs->input_ids))
+		return;
+	mask->data = copy;
+	mask->rank = given.rank;
+	memcpy(mask->dims, given.dims, sizeof mask->dims);
+}
+
 PG_FUNCTION_INFO_V1(infer_forward_encoding);
 Datum
 infer_forward_encoding(PG_FUNCTION_ARGS)
@@ -503,6 +532,7 @@ infer_forward_encoding(PG_FUNCTION_ARGS)
 	encoding = PG_GETARG_HEAPTUPLEHEADER(1);
 	inputs.use_cache = -1;
 	read_column((AnyArray *) &inputs.input_ids, "input_ids", encoding);
+	read_mask_column(&inputs, encoding);
 	if (handle_model(handle)->type_vocab_size > 0)
 		read_column((AnyArray *) &inputs.token_type_ids, "token_type_ids", encoding);
 	read_column((AnyArray *) &inputs.input_shape_ids, "input_shape_ids", encoding);

@@ -97,6 +97,14 @@ SELECT matches(infer.model_card(('sequence-' || precision)::infer.model), format
 FROM unnest('{bf16, int8}'::text[]) AS precision;
 SELECT is(infer.model_card('bert-sequence'), NULL, 'fp32 has no distance');
 
+-- ---- an encoding of one's own ----
+
+SELECT is((infer.forward('bert-model', ROW('{1,2,3,4}'::int[], NULL, mask, NULL, NULL, NULL, NULL, NULL)::infer.encoding)).last_hidden_state,
+          (infer.forward('bert-model', '{1,2,3,4}'::int[], attention_mask => mask::real[])).last_hidden_state, 'its mask counts: ' || mask::text)
+FROM (VALUES ('{1,1,0,1}'::int[]), ('{1,1,1,1}')) AS v(mask);
+SELECT throws_like($$SELECT infer.forward('bert-model', ROW('{1,2,3,4}'::int[], NULL, '{1,1,1}'::int[], NULL, NULL, NULL, NULL, NULL)::infer.encoding)$$,
+                   '%attention_mask has the shape [1][3], but must have [1][4]', 'and has a length');
+
 -- ---- keys of config.json set at import ----
 
 SELECT infer.create_model('causal', :'root' || 'roformer-masked-lm', '{"architecture": "RoFormerForCausalLM", "config": {"is_decoder": true}}') \g /dev/null
