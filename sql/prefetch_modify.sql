@@ -199,6 +199,43 @@ INSERT INTO pm_unique (id, body) SELECT id + 40, CASE WHEN id = 2 THEN repeat('c
 INSERT INTO pm_unique (id, body) SELECT id + 41, CASE WHEN id = 2 THEN repeat('cat ', 600) ELSE body END FROM pm_source;
 INSERT INTO pm_unique (id, body) SELECT id + 40, (10 / (id - 2))::text FROM pm_source;
 
+-- functions that are gone since a plan was made, or that nobody has a right to, are no error before they are called
+\set VERBOSITY default
+CREATE FUNCTION pm_same(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RETURN $1; END$$;
+CREATE FUNCTION pm_near(input text) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$SELECT infer.similarity('pm', pm_same(input), 'a') < 2$$;
+CREATE TABLE pm_checked (id int, body text, CHECK (pm_near(body)));
+SET plan_cache_mode = force_generic_plan;
+PREPARE pm_checked AS INSERT INTO pm_checked SELECT id, body FROM pm_source WHERE id < $1;
+EXECUTE pm_checked(3);
+CREATE OR REPLACE FUNCTION pm_near(input text) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$SELECT infer.similarity('pm', input, 'a') < 2$$;
+DROP FUNCTION pm_same;
+EXECUTE pm_checked(3);
+-- nor do changes of functions end looking ahead for the session
+PREPARE pm_nested AS SELECT infer.similarity('pm', body, infer.similarity('pm', body, 'a')::text) < 2 AS less, count(*) FROM pm_source WHERE infer.similarity('pm', body, 'b') < 2 GROUP BY 1;
+EXECUTE pm_nested;
+ALTER FUNCTION pm_near COST 200;
+SELECT infer.stat_reset();
+EXECUTE pm_nested;
+SELECT requests < 60 AS batched FROM infer.stat_models WHERE name = 'pm';
+RESET plan_cache_mode;
+DEALLOCATE ALL;
+CREATE FUNCTION pm_secret(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RETURN $1; END$$;
+REVOKE EXECUTE ON FUNCTION pm_secret FROM public;
+ALTER TABLE pm_checked ADD CHECK (infer.similarity('pm', pm_secret(body), 'a') < 2);
+GRANT SELECT ON pm_source TO pm_role;
+GRANT INSERT ON pm_checked TO pm_role;
+SET ROLE pm_role;
+INSERT INTO pm_checked SELECT id, body FROM pm_source WHERE id < 0;
+INSERT INTO pm_checked SELECT id, body FROM pm_source;
+RESET ROLE;
+DROP TABLE pm_checked;
+DROP FUNCTION pm_near, pm_secret;
+
+-- a call in thousands of places
+DO $$BEGIN
+    EXECUTE 'SELECT ARRAY[' || (SELECT string_agg(format('CASE WHEN id = %s THEN infer.similarity(''pm'', body, ''a'') END', i), ',') FROM generate_series(1, 20000) AS i) || '] FROM pm_source WHERE id < 2';
+END$$;
+
 DROP FUNCTION pm, pm_result, pm_insert;
 DROP VIEW pm_view, pm_no_table;
 DROP TABLE pm_source, pm_rows, pm_parts, pm_child, pm_parent, pm_indexed, pm_unique, pm_serial;

@@ -168,6 +168,18 @@ needs_hook(Oid function)
 	return true;
 }
 
+bool
+is_hooked(Oid function)
+{
+	EState *outer = initialized;
+	bool	hooked;
+
+	initialized = NULL;
+	hooked = FmgrHookIsNeeded(function);
+	initialized = outer;
+	return hooked;
+}
+
 static void
 enter_function(FmgrHookEventType event, FmgrInfo *function, Datum *private)
 {

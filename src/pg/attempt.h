@@ -42,6 +42,9 @@ extern bool attempt_possible(struct PlanState *plan);
 /* Whether it can then be replaced by a new one of attempt_init. */
 extern bool attempt_repeatable(struct PlanState *plan);
 
+/* Whether others than attempt_init have a function called with a hook. */
+extern bool is_hooked(Oid function);
+
 /* In _PG_init of a library that is preloaded. */
 extern void attempt_register(void);
 

@@ -9,6 +9,7 @@
 #include "access/genam.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
@@ -39,6 +40,16 @@ compat_server_aclcheck(Oid server, Oid role, AclMode mode)
 	return object_aclcheck(ForeignServerRelationId, server, role, mode);
 #else
 	return pg_foreign_server_aclcheck(server, role, mode);
+#endif
+}
+
+static inline AclResult
+compat_function_aclcheck(Oid function, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role, mode);
+#else
+	return pg_proc_aclcheck(function, role, mode);
 #endif
 }
 

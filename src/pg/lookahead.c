@@ -38,7 +38,8 @@
 
 #define NODE_NAME "InferLookahead"
 #define MOST_USELESS 4 /* batches of which nothing was asked for, before a doubtful node gives up */
-#define OVERLAP_ROWS 8 /* of a batch, for the next one to be sent before its rows are handed up */
+#define MOST_REPLACED 64 /* children that failed, before a node takes no row that isn't asked for */
+#define OVERLAP_ROWS 8	 /* of a batch, for the next one to be sent before its rows are handed up */
 
 /* A call that is looked ahead for. */
 typedef struct Call
@@ -48,7 +49,7 @@ typedef struct Call
 	ExprState		*condition; /* of its being made; NULL: it always is */
 	ExprState	   **arguments; /* (info->nargs) */
 	bool			 simple;	/* nothing in these can fail */
-	bool			 known;		/* the function is still one that can be computed ahead */
+	bool			 known;		/* it can still be computed ahead; if not, there is nothing else */
 	List			*params;	/* of the executor that they have */
 	ReturnSetInfo	*result;	/* of functions that return sets */
 } Call;
@@ -73,22 +74,23 @@ typedef struct Lookahead
 	Call		   *calls;
 	RowBatch		batches[2];
 	int				current;
-	int				size;	   /* of the next batch */
-	int64			n_taken;   /* the child's place: rows up to the last one that it gave */
-	int64			bound;	   /* no more than this are wanted; 0: unknown */
-	bool			exhausted; /* the child has no more rows, */
-	bool			ended;	   /* and whoever reads knows that */
-	ScanState	   *source;	   /* the scan whose rows the child's are, one for one; NULL: none */
-	int				eflags;	   /* that it was made with */
-	bool			attempts;  /* it may be attempted (attempt.h), */
-	bool			repeats;   /* and made anew */
-	ErrorData	   *failure;   /* of the row behind those taken; NULL: none */
-	TupleTableSlot *row;	   /* for reading rows */
-	OldRowsPlace	old_place; /* relations NIL: calls have no columns of old rows */
-	OldRows		   *old_rows;  /* NULL: none was needed yet */
-	bool			alone;	   /* reads WITH queries alone */
-	bool			doubtful;  /* what is ahead may not be asked for */
-	int				n_useless; /* batches of which nothing was, one behind the other */
+	int				size;		/* of the next batch */
+	int64			n_taken;	/* the child's place: rows up to the last one that it gave */
+	int64			bound;		/* no more than this are wanted; 0: unknown */
+	bool			exhausted;	/* the child has no more rows, */
+	bool			ended;		/* and whoever reads knows that */
+	ScanState	   *source;		/* the scan whose rows the child's are, one for one; NULL: none */
+	int				eflags;		/* that it was made with */
+	bool			attempts;	/* it may be attempted (attempt.h), */
+	bool			repeats;	/* and made anew */
+	int				n_replaced; /* children that have failed */
+	ErrorData	   *failure;	/* of the row behind those taken; NULL: none */
+	TupleTableSlot *row;		/* for reading rows */
+	OldRowsPlace	old_place;	/* relations NIL: calls have no columns of old rows */
+	OldRows		   *old_rows;	/* NULL: none was needed yet */
+	bool			alone;		/* reads WITH queries alone */
+	bool			doubtful;	/* what is ahead may not be asked for */
+	int				n_useless;	/* batches of which nothing was, one behind the other */
 	MemoryContext	call_context;
 	LookaheadStats	stats;
 } Lookahead;
@@ -264,6 +266,26 @@ find_params(Node *node, void *context)
 	return expression_tree_walker(node, find_params, context);
 }
 
+/* ---- functions that may be called ---- */
+
+static bool
+cannot_execute(Oid function, void *context)
+{
+	return !SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function)) ||
+		   compat_function_aclcheck(function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK;
+}
+
+/* Whether an expression has functions that are gone since it was planned, or that the user has no right to: the
+ * statement need not come to where it calls them. */
+static bool
+has_others_functions(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return check_functions_in_node(node, cannot_execute, context) ||
+		   expression_tree_walker(node, has_others_functions, context);
+}
+
 /* ---- beginning and end ---- */
 
 static void
@@ -275,7 +297,9 @@ init_call(Lookahead *state, Call *call, Node *expected)
 	int		   n = list_length(expression->args), i = 0;
 	ListCell  *cell;
 
-	call->known = computable_ahead(expression->funcid);
+	call->known = computable_ahead(expression->funcid) && !has_others_functions(expected, NULL);
+	if (!call->known)
+		return;
 	fmgr_info(expression->funcid, &call->function);
 	fmgr_info_set_expr((Node *) expression, &call->function);
 	call->function.fn_mcxt = state->call_context;
@@ -409,6 +433,7 @@ replace_child(Lookahead *state)
 		ThrowErrorData(state->failure);
 	FreeErrorData(state->failure);
 	state->failure = NULL;
+	state->n_replaced++;
 	old = MemoryContextSwitchTo(plan->state->es_query_cxt);
 	ExecEndNode(outerPlanState(plan));
 	outerPlanState(plan) = attempt_init(outerPlan(plan->plan), plan->state, state->eflags);
@@ -637,7 +662,8 @@ take_rows(Lookahead *state, RowBatch *batch, bool wanted)
 	Taking	   taking = {.state = state, .batch = batch};
 	PlanState *child = outerPlanState(state);
 
-	batch->room = state->size;
+	/* children that are replaced leave memory behind until the query ends */
+	batch->room = state->n_replaced < MOST_REPLACED ? state->size : 1;
 	if (state->bound > 0)
 		batch->room = Max(1, Min(batch->room, state->bound - state->n_taken));
 	batch->rows = MemoryContextAlloc(batch->context, sizeof(MinimalTuple) * batch->room);

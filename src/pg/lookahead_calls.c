@@ -21,6 +21,7 @@
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
+#include "pg/attempt.h"
 #include "pg/lookahead.h"
 #include "pg/lookahead_calls.h"
 
@@ -69,7 +70,7 @@ look_up(Oid function)
 	form = (Form_pg_proc) GETSTRUCT(tuple);
 	if (form->prolang == ClanguageId && form->provolatile != PROVOLATILE_VOLATILE &&
 		!form->prosecdef && heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) &&
-		!FmgrHookIsNeeded(function))
+		!is_hooked(function))
 	{
 		bool  no_source, no_library;
 		Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &no_source);
@@ -222,6 +223,18 @@ make_expected(FuncExpr *call, Node *condition)
 					 (Node *) makeNullConst(call->funcresulttype, -1, call->funccollid));
 }
 
+/* Alternatives side by side, as far as copying them is cheap: nested deeply, they would need much stack. */
+static Node *
+either(Node *alternatives, Node *condition)
+{
+	BoolExpr *expression = (BoolExpr *) alternatives;
+
+	if (IsA(alternatives, BoolExpr) && expression->boolop == OR_EXPR &&
+		list_length(expression->args) < MOST_CONDITIONS)
+		return (Node *) makeBoolExpr(OR_EXPR, lappend(list_copy(expression->args), condition), -1);
+	return (Node *) makeBoolExpr(OR_EXPR, list_make2(alternatives, condition), -1);
+}
+
 /* A call that is found twice is made if either condition holds. */
 static List *
 with_expected(List *calls, FuncExpr *call, Node *condition)
@@ -238,8 +251,7 @@ with_expected(List *calls, FuncExpr *call, Node *condition)
 		if (condition == NULL || other_condition == NULL)
 			lfirst(cell) = call;
 		else if (!equal(condition, other_condition))
-			lfirst(cell) = make_expected(
-				call, (Node *) makeBoolExpr(OR_EXPR, list_make2(other_condition, condition), -1));
+			lfirst(cell) = make_expected(call, either(other_condition, condition));
 		return calls;
 	}
 	return lappend(calls, make_expected(call, condition));
