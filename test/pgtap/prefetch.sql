@@ -306,7 +306,8 @@ CREATE FUNCTION pg_temp.settings(n int, query text) RETURNS void LANGUAGE sql AS
            set_config('enable_memoize', (n % 3 <> 1)::text, true), set_config('enable_seqscan', (n % 7 <> 1)::text, true),
            set_config('enable_material', (n % 5 <> 1)::text, true), set_config('enable_sort', (n % 11 <> 1)::text, true),
            set_config('max_parallel_workers_per_gather', pg_temp.in_parallel(n, query)::int::text, true),
-           set_config('force_parallel_mode', CASE WHEN pg_temp.in_parallel(n, query) AND n % 4 = 0 THEN 'on' ELSE 'off' END, true),
+           set_config(CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'force_parallel_mode' ELSE 'debug_parallel_query' END,
+                      CASE WHEN pg_temp.in_parallel(n, query) AND n % 4 = 0 THEN 'on' ELSE 'off' END, true),
            set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true), set_config('work_mem', CASE WHEN n % 10 = 3 THEN '64kB' ELSE '4MB' END, true),
            set_config('plan_cache_mode', CASE WHEN n % 5 = 2 THEN 'force_generic_plan' ELSE 'auto' END, true),
            set_config('min_parallel_table_scan_size', '0', true), set_config('pg_infer.prefetch_rows', (ARRAY['256', '1', '3', '20', '2'])[1 + n % 5], true);
