@@ -354,13 +354,13 @@ find_in_case(CallSearch *search, const CaseExpr *expression)
 	find_under(search, (Node *) expression->defresult, reaches(expression, n, false));
 }
 
-static Node *
-is_null(Node *argument)
+Node *
+null_test(Node *argument, NullTestType type)
 {
 	NullTest *test = makeNode(NullTest);
 
 	test->arg = (Expr *) argument;
-	test->nulltesttype = IS_NULL;
+	test->nulltesttype = type;
 	test->location = -1;
 	return (Node *) test;
 }
@@ -391,7 +391,7 @@ find_in_sequence(CallSearch *search, Node *expression, List *arguments)
 			break;
 		(void) find(argument, search);
 		if (IsA(expression, CoalesceExpr))
-			test = is_null(argument);
+			test = null_test(argument, IS_NULL);
 		else
 			test = is_truth(argument, ((BoolExpr *) expression)->boolop == AND_EXPR ? IS_NOT_FALSE
 																					: IS_NOT_TRUE);

@@ -22,6 +22,9 @@ extern FuncExpr *expected_call(Node *expected);
 /* What decides whether it is made; NULL: it always is. */
 extern Node *expected_condition(Node *expected);
 
+/* argument IS NULL or IS NOT NULL. */
+extern Node *null_test(Node *argument, NullTestType type);
+
 /* What is found in expressions. */
 typedef struct CallSearch
 {

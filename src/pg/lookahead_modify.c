@@ -37,7 +37,6 @@
 typedef struct Target
 {
 	const ModifyTable *modify;
-	List			  *subplans;
 	Relation		   relation; /* that the statement names */
 	Index			   varno; /* of the first relation that is modified: the expressions are its */
 	AttrNumber		  *columns; /* of relation, by that one's columns; NULL: the same */
@@ -621,15 +620,13 @@ of_insert_or_not(const Target *target, Row row)
 {
 	const ModifyTable *modify = target->modify;
 	List			  *computed = of_new(target, row);
-	NullTest		  *found = makeNode(NullTest);
-	Node			  *conflicting = together(NIL);
+	Node			  *conflicting = together(NIL), *found;
 	CaseWhen		  *updated;
 
 	if (!OidIsValid(target->arbiter))
 		return computed;
-	found->arg = (Expr *) old_column(target, linitial_int(indexed_columns(target->arbiter)));
-	found->nulltesttype = IS_NOT_NULL;
-	found->location = -1;
+	found =
+		null_test(old_column(target, linitial_int(indexed_columns(target->arbiter))), IS_NOT_NULL);
 	if (modify->onConflictAction == ONCONFLICT_UPDATE)
 	{
 		Node *condition = of_conflict(target, modify->onConflictWhere, row);
@@ -638,7 +635,7 @@ of_insert_or_not(const Target *target, Row row)
 					   together(of_conflicting(target, row)));
 		conflicting = case_of(list_make1(updated), conflicting);
 	}
-	return lappend(computed, case_of(list_make1(when((Node *) found, conflicting)),
+	return lappend(computed, case_of(list_make1(when(found, conflicting)),
 									 together(list_concat(index_expressions(target, row),
 														  returned(target, row)))));
 }
@@ -718,16 +715,14 @@ actions_of_kind(const Target *target, MatchKind kind)
 static Node *
 of_merge(const Target *target)
 {
-	NullTest *found = makeNode(NullTest);
-	Node	 *matched = actions_of_kind(target, MATCHED), *condition = join_condition(target);
+	Node *ctid = (Node *) makeVar(INDEX_VAR, target->ctid, TIDOID, -1, InvalidOid, 0);
+	Node *matched = actions_of_kind(target, MATCHED), *condition = join_condition(target);
 
 	if (condition != NULL)
 		matched = case_of(list_make1(when(condition, matched)),
 						  actions_of_kind(target, NOT_MATCHED_BY_SOURCE));
-	found->arg = (Expr *) makeVar(INDEX_VAR, target->ctid, TIDOID, -1, InvalidOid, 0);
-	found->nulltesttype = IS_NOT_NULL;
-	found->location = -1;
-	return case_of(list_make1(when((Node *) found, matched)), actions_of_kind(target, NOT_MATCHED));
+	return case_of(list_make1(when(null_test(ctid, IS_NOT_NULL), matched)),
+				   actions_of_kind(target, NOT_MATCHED));
 }
 
 /* ---- the target ---- */
@@ -848,7 +843,7 @@ ModifyCalls
 modify_calls(const ModifyTable *modify, List *range_table, List *subplans)
 {
 	CallSearch	search = {.subplans = subplans};
-	Target		target = {.modify = modify, .subplans = subplans};
+	Target		target = {.modify = modify};
 	ModifyCalls found = {0};
 	Plan	   *input = outerPlan(modify);
 	ListCell   *cell;

@@ -597,15 +597,10 @@ find_key_calls(CallSearch *search, const HashJoin *join, List *keys)
 
 	forboth(cell, join->hashclauses, key, keys)
 	{
-		NullTest *test = makeNode(NullTest);
-
-		test->arg = lfirst(key);
-		test->nulltesttype = IS_NOT_NULL;
-		test->location = -1;
 		find_calls(search, lfirst(key));
 		if (!op_strict(lfirst_node(OpExpr, cell)->opno))
 			break;
-		search->conditions = lappend(search->conditions, test);
+		search->conditions = lappend(search->conditions, null_test(lfirst(key), IS_NOT_NULL));
 	}
 }
 
